@@ -1,0 +1,175 @@
+import { EMPTY_HEAD, journalBody, journalHash, type JournalEvent, type JournalHead } from '../../trust/audit/journal.ts';
+import { agentIdOf, type Lease } from '../agents/agent.ts';
+import { compensationOf } from '../plans/generate-tickets.ts';
+import { ticketIdOf } from '../plans/plan.ts';
+import type { ReadyQueue } from '../scheduling/ready-queue.ts';
+import { consolidate } from './consolidate.ts';
+import { decide } from './decide.ts';
+import { isEnded, type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
+import { FlushColumns, type JournalRow } from './flush-columns.ts';
+import { incidentOf } from './incident.ts';
+import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
+
+/** Who made an event happen, and why when a person said so. */
+export type By = { by: string; why?: string };
+export const ENGINE: By = { by: 'engine' };
+
+/**
+ * What one flush will make true. Decisions are made on drafts; the live plans change only after the commit, so that a
+ * refused flush costs nothing but the drafts. Only the ready queue is ahead; it is built again after a refusal.
+ */
+export class FlowBatch {
+  /** Epoch ms of everything in the batch. */
+  readonly at: number;
+  readonly drafts = new Map<number, DraftPlan>();
+  /** Leases per agent that end with this batch. */
+  readonly freed = new Map<string, number>();
+  readonly timers = new Map<number, number>();
+  /** Leases that ran out and whose attempts end with this batch. */
+  readonly expired: Lease[] = [];
+  /** What to take back when the flush is refused. */
+  readonly undo: (() => void)[] = [];
+  readonly columns = new FlushColumns();
+  readonly #ready: ReadyQueue;
+  readonly #events = new Map<string, { events: JournalEvent[]; plans: Set<number>; given: number }>();
+
+  constructor(at: number, ready: ReadyQueue) {
+    this.at = at;
+    this.#ready = ready;
+  }
+
+  /** The state a plan has within this batch. */
+  stateOf(plan: LivePlan): PlanState {
+    return this.drafts.get(plan.key)?.after ?? plan.state;
+  }
+
+  /** A plan that begins with this batch; its first event is `submitted`. */
+  begin(plan: LivePlan, content: PlanContent, event: FlowEvent, who: By, replaces: PlanState | null): void {
+    const decision = decide(null, event);
+    const draft: DraftPlan = {
+      plan, before: replaces, after: decision.state, specs: [...plan.specs], content, results: new Map(), consolidation: null,
+    };
+    this.drafts.set(plan.key, draft);
+    this.#carryOut(draft, decision.commands, who);
+  }
+
+  /** Runs one event through decide(). Returns the refusal, or null when the event took effect. */
+  step(plan: LivePlan, event: FlowEvent, who: By): Extract<FlowCommand, { type: 'refuse' }> | null {
+    let draft = this.drafts.get(plan.key);
+    const decision = decide(draft?.after ?? plan.state, event);
+    if (decision.commands[0]?.type === 'refuse') return decision.commands[0];
+    if (draft === undefined) {
+      draft = { plan, before: plan.state, after: plan.state, specs: plan.specs as DraftPlan['specs'], content: null, results: new Map(), consolidation: null };
+      this.drafts.set(plan.key, draft);
+    }
+    draft.after = decision.state;
+    this.#carryOut(draft, decision.commands, who);
+    return null;
+  }
+
+  /** The next number of a plan in its company. */
+  give(instance: string, head: JournalHead): number {
+    return head.plans + ++this.#linesOf(instance).given;
+  }
+
+  log(instance: string, event: JournalEvent, planKey?: number): void {
+    const lines = this.#linesOf(instance);
+    lines.events.push(event);
+    if (planKey !== undefined) lines.plans.add(planKey);
+  }
+
+  get isEmpty(): boolean {
+    return this.#events.size === 0;
+  }
+
+  /** The arguments of colmeia_flush, and the journal rows among them. */
+  seal(headOf: (instance: string) => JournalHead): { args: string[]; rows: (JournalRow & { recorded: JournalEvent[] })[] } {
+    for (const draft of this.drafts.values()) this.columns.plan(draft);
+    const at = new Date(this.at).toISOString();
+    const rows = [...this.#events].map(([instance, { events, plans, given }]) => {
+      const head = headOf(instance) ?? EMPTY_HEAD;
+      const body = journalBody(events, head.events);
+      const seq = head.seq + 1;
+      const hash = journalHash(head.hash, instance, seq, at, body);
+      const row = { instance, seq, at, plans: [...plans], body, hash, events: head.events + events.length, given: head.plans + given, recorded: events };
+      this.columns.journal(row);
+      return row;
+    });
+    return { args: this.columns.args(), rows };
+  }
+
+  #linesOf(instance: string) {
+    let lines = this.#events.get(instance);
+    if (lines === undefined) this.#events.set(instance, (lines = { events: [], plans: new Set(), given: 0 }));
+    return lines;
+  }
+
+  #carryOut(draft: DraftPlan, commands: readonly FlowCommand[], who: By): void {
+    const { plan } = draft;
+    for (const command of commands) {
+      switch (command.type) {
+        case 'publish': {
+          const { event: type, n, data } = command;
+          if (typeof data.agent === 'string') data.agent = agentIdOf(data.agent);
+          const about = n === null ? { data } : { ticket: n, data: { task: draft.specs[n].task_id, ...data } };
+          this.log(plan.instance, { type, ...who, plan: plan.plan_id, ...about }, plan.key);
+          break;
+        }
+        case 'ticket.ready': {
+          const { n } = command;
+          const { deadline } = draft.after.tickets[n];
+          this.#ready.add({ plan: plan.key, n, instance: plan.instance, spec: draft.specs[n], createdAt: plan.created_at, deadline }, this.at);
+          break;
+        }
+        case 'ticket.withdraw':
+          this.#ready.remove(plan.key, command.n);
+          break;
+        case 'timer.set':
+          this.timers.set(plan.key, command.at);
+          break;
+        case 'compensate':
+          if (draft.specs === plan.specs) draft.specs = [...draft.specs];
+          draft.specs[command.n] = compensationOf(draft.specs[command.of], command.of, ticketIdOf(plan.key, command.of));
+          break;
+        case 'consolidate':
+          this.#consolidate(draft, who);
+          break;
+        case 'finish':
+          this.#ready.removePlan(plan.key);
+          break;
+        case 'ticket.stop': // found again by what changed, when the batch is true
+        case 'refuse':
+      }
+    }
+  }
+
+  #consolidate(draft: DraftPlan, who: By): void {
+    const { plan } = draft;
+    draft.consolidation = consolidate(draft.after, plan.created_at, this.at);
+    if (draft.consolidation.inconsistencies.length > 0) {
+      const incident = incidentOf(plan, draft.after, draft.consolidation, this.at);
+      this.log(plan.instance, { type: 'incident.raised', ...ENGINE, plan: plan.plan_id, data: { incident } }, plan.key);
+    }
+    const decision = decide(draft.after, { type: 'consolidated', at: this.at, result: draft.consolidation });
+    draft.after = decision.state;
+    this.#carryOut(draft, decision.commands, who);
+  }
+}
+
+/** Leases that end and leases that begin when the draft becomes true. */
+export function leaseChanges({ before, after }: DraftPlan): { ended: number[]; begun: number[]; stopped: number[] } {
+  const changes = { ended: [] as number[], begun: [] as number[], stopped: [] as number[] };
+  const known = before?.tickets ?? [];
+  for (let n = 0; n < after.tickets.length; n++) {
+    const was = known[n];
+    const is = after.tickets[n];
+    if (was === is) continue;
+    const same = was !== undefined && was.fence === is.fence;
+    if (was?.status === 'running' && !(is.status === 'running' && same)) changes.ended.push(n);
+    if (is.status === 'running' && !(was?.status === 'running' && same)) changes.begun.push(n);
+    else if (is.note?.stopAt !== undefined && was?.note?.stopAt === undefined) changes.stopped.push(n);
+  }
+  return changes;
+}
+
+export const hasEnded = (draft: DraftPlan): boolean => isEnded(draft.after.status);

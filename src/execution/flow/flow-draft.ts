@@ -1,0 +1,72 @@
+import type { FlowCommand, PlanState, TicketState } from './flow-state.ts';
+import { isOpen } from './flow-state.ts';
+
+/** A state in the making: copied on first write, so that the state that came in stays as it was. */
+export type Draft = {
+  state: PlanState;
+  tickets: TicketState[];
+  commands: FlowCommand[];
+  at: number;
+};
+
+export function openDraft(state: PlanState, at: number): Draft {
+  const tickets = state.tickets.slice();
+  return { state: { ...state, tickets }, tickets, commands: [], at };
+}
+
+export function publish(draft: Draft, event: string, n: number | null = null, data: Record<string, unknown> = {}): void {
+  draft.commands.push({ type: 'publish', event, n, data });
+}
+
+/** Changes ticket n; keeps the counts of open and running tickets true. */
+export function setTicket(draft: Draft, n: number, patch: Partial<TicketState>): void {
+  const before = draft.tickets[n];
+  const after = { ...before, ...patch };
+  draft.tickets[n] = after;
+  if (after.status === before.status) return;
+  draft.state.open += Number(isOpen(after.status)) - Number(isOpen(before.status));
+  draft.state.running += Number(after.status === 'running') - Number(before.status === 'running');
+  if (before.status === 'ready' && after.status !== 'running' && !draft.state.control.paused) draft.commands.push({ type: 'ticket.withdraw', n });
+}
+
+export function wakeAt(draft: Draft, at: number): void {
+  if (draft.state.timerAt !== null && draft.state.timerAt <= at) return;
+  draft.state.timerAt = at;
+  draft.commands.push({ type: 'timer.set', at });
+}
+
+/** Its dependencies are done and its time has come: on to an agent, by way of a person when it is destructive. */
+export function arrive(draft: Draft, n: number): void {
+  const ticket = draft.tickets[n];
+  if (draft.state.rules[n].gated && !ticket.note?.approved) {
+    setTicket(draft, n, { status: 'approval', due: null });
+    publish(draft, 'ticket.waiting_approval', n);
+    return;
+  }
+  setTicket(draft, n, { status: 'ready', due: null });
+  if (!draft.state.control.paused) draft.commands.push({ type: 'ticket.ready', n });
+}
+
+/** Every ticket whose dependencies are done arrives. */
+export function arriveAll(draft: Draft): void {
+  for (let n = 0; n < draft.tickets.length; n++) {
+    const ticket = draft.tickets[n];
+    if (ticket.status === 'waiting' && ticket.waits === 0) arrive(draft, n);
+  }
+}
+
+/** When the plan next has to be woken, from all its tickets; null = never. */
+export function nextWake(state: PlanState): number | null {
+  let at = Infinity;
+  if (state.status === 'waiting_approval') return state.control.validUntil;
+  for (let n = 0; n < state.tickets.length; n++) {
+    const ticket = state.tickets[n];
+    if (!isOpen(ticket.status)) continue;
+    if (!ticket.note?.late) at = Math.min(at, ticket.deadline);
+    if (ticket.status === 'backoff') at = Math.min(at, ticket.due!);
+    if (ticket.status !== 'running') continue;
+    at = Math.min(at, ticket.startedAt! + state.rules[n].timeoutMs);
+    if (ticket.note?.stopAt !== undefined) at = Math.min(at, ticket.note.stopAt + state.control.stopGraceMs);
+  }
+  return at === Infinity ? null : at;
+}

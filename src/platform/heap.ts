@@ -1,0 +1,80 @@
+/** An item of a Heap remembers where it stands, so that it can be moved or taken out in O(log n). −1 = in no heap. */
+export type HeapItem = { heapIndex: number };
+
+/** Binary heap with the smallest item on top. An item stands in at most one heap. */
+export class Heap<T extends HeapItem> {
+  readonly #items: T[] = [];
+  readonly #before: (a: T, b: T) => boolean;
+
+  constructor(before: (a: T, b: T) => boolean) {
+    this.#before = before;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
+  push(item: T): void {
+    item.heapIndex = this.#items.length;
+    this.#items.push(item);
+    this.#up(item);
+  }
+
+  pop(): T | undefined {
+    const top = this.#items[0];
+    if (top !== undefined) this.remove(top);
+    return top;
+  }
+
+  /** Nothing happens when it is not in a heap. */
+  remove(item: T): void {
+    const at = item.heapIndex;
+    if (at < 0) return;
+    item.heapIndex = -1;
+    const last = this.#items.pop()!;
+    if (last === item) return;
+    last.heapIndex = at;
+    this.#items[at] = last;
+    this.moved(last);
+  }
+
+  /** Call after what the order depends on has changed. */
+  moved(item: T): void {
+    this.#up(item);
+    this.#down(item);
+  }
+
+  #up(item: T): void {
+    const items = this.#items;
+    let at = item.heapIndex;
+    while (at > 0) {
+      const above = items[(at - 1) >> 1];
+      if (!this.#before(item, above)) break;
+      items[at] = above;
+      above.heapIndex = at;
+      at = (at - 1) >> 1;
+    }
+    items[at] = item;
+    item.heapIndex = at;
+  }
+
+  #down(item: T): void {
+    const items = this.#items;
+    let at = item.heapIndex;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && this.#before(items[child + 1], items[child])) child++;
+      if (!this.#before(items[child], item)) break;
+      items[at] = items[child];
+      items[at].heapIndex = at;
+      at = child;
+    }
+    items[at] = item;
+    item.heapIndex = at;
+  }
+}
