@@ -8,6 +8,7 @@ import { decide } from './decide.ts';
 import { isEnded, type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
 import { FlushColumns, type JournalRow } from './flush-columns.ts';
 import { incidentOf } from './incident.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
 import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
 
 /** Who made an event happen, and why when a person said so. */
@@ -54,8 +55,9 @@ export class FlowBatch {
   }
 
   /** Runs one event through decide(). Returns the refusal, or null when the event took effect. */
-  step(plan: LivePlan, event: FlowEvent, who: By): Extract<FlowCommand, { type: 'refuse' }> | null {
+  step(plan: LivePlan, event: FlowEvent, who: By, revised?: { content: PlanContent; specs: readonly TicketSpec[] }): Extract<FlowCommand, { type: 'refuse' }> | null {
     let draft = this.drafts.get(plan.key);
+    const known = (draft?.after ?? plan.state).tickets.length;
     const decision = decide(draft?.after ?? plan.state, event);
     if (decision.commands[0]?.type === 'refuse') return decision.commands[0];
     if (draft === undefined) {
@@ -63,6 +65,10 @@ export class FlowBatch {
       this.drafts.set(plan.key, draft);
     }
     draft.after = decision.state;
+    if (revised !== undefined && event.type === 'replanned') {
+      draft.content = { ...revised.content, digest: plan.digest }; // the decision that began it still answers with it
+      draft.specs = [...draft.specs.slice(0, known), ...revised.specs.filter((_, task) => event.keep[task] === null)];
+    }
     this.#carryOut(draft, decision.commands, who);
     return null;
   }

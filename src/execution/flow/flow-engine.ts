@@ -11,7 +11,8 @@ import { schedule } from '../scheduling/schedule.ts';
 import { ENGINE, FlowBatch, hasEnded, leaseChanges, type By } from './flow-batch.ts';
 import { FLOW_VERSION, isEnded, type ErrorClass, type FlowEvent, type PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type KnownPlan, type LoadedCompany, type PlanRef, type Statements } from './flow-store.ts';
-import type { LivePlan } from './live-plan.ts';
+import type { LivePlan, PlanContent } from './live-plan.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
 import { restorePlan } from './restore.ts';
 import type { Submission, Submitted } from './submission.ts';
 
@@ -127,30 +128,25 @@ export class FlowEngine implements JournalWriter {
     return this.#change((batch) => this.#applySubmission(batch, submission), { instance, planId });
   }
 
-  /** Runs one event on an open plan of ours. Throws PLAN_STATE when the plan does not allow it. */
-  act(key: number, event: (at: number, plan: LivePlan) => FlowEvent, who: By): Promise<PlanStatus> {
-    return this.#change((batch) => {
-      const plan = this.#open(key);
-      const refusal = batch.step(plan, event(batch.at, plan), who);
-      if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
-      return batch.stateOf(plan).status;
-    });
-  }
-
-  /** The same on a plan that has ended: it is loaded, and stays in memory when the event opens it again. */
-  async reopen(key: number, event: (at: number, plan: LivePlan) => FlowEvent, who: By, change?: (plan: LivePlan, batch: FlowBatch) => void): Promise<PlanStatus> {
+  /**
+   * Runs one event on a plan of ours; an ended plan is loaded, and stays in memory when the event opens it again.
+   * `revised`: what a new revision changes beside the state. Throws PLAN_STATE when the plan does not allow the event.
+   */
+  async reopen(
+    key: number, event: (at: number, plan: LivePlan) => FlowEvent, who: By, revised?: { content: PlanContent; specs: readonly TicketSpec[] },
+  ): Promise<PlanStatus> {
     if (!this.#plans.has(key)) {
       const kept = await findKept(this.#options.store, key);
-      if (kept === null) throw new ColmeiaError('PLAN_NOT_FOUND', 'no such plan');
+      if (kept === null) throw new ColmeiaError('PLAN_NOT_FOUND', 'plan not found');
       if (!this.owns(kept.instance)) throw notOwner(kept.instance);
       if (!this.#plans.has(key)) this.#plans.set(key, kept);
     }
     try {
       return await this.#change((batch) => {
-        const plan = this.#open(key);
-        const refusal = batch.step(plan, event(batch.at, plan), who);
+        const plan = this.#plans.get(key);
+        if (plan === undefined) throw new ColmeiaError('PLAN_STATE', 'the plan has ended just now; try again');
+        const refusal = batch.step(plan, event(batch.at, plan), who, revised);
         if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
-        change?.(plan, batch);
         return batch.stateOf(plan).status;
       });
     } finally {
@@ -175,6 +171,8 @@ export class FlowEngine implements JournalWriter {
     return this.#change((batch) => {
       const plan = this.#plans.get(key);
       if (plan === undefined) throw fenced(fence);
+      const ticket = batch.stateOf(plan).tickets[n];
+      if (ticket?.fence === fence && hasFailed(ticket.status)) return; // said before
       this.#endAttempt(batch, plan, n, { type: 'failed', at: batch.at, n, fence, ...failure, jitter: this.#options.random() }, who);
     });
   }
@@ -562,13 +560,10 @@ export class FlowEngine implements JournalWriter {
       this.#wake();
     }, Math.min(Math.max(0, at - this.#options.clock.now()) + 1, 2 ** 31 - 1));
   }
-
-  #open(key: number): LivePlan {
-    const plan = this.#plans.get(key);
-    if (plan === undefined) throw new ColmeiaError('PLAN_STATE', 'the plan has ended');
-    return plan;
-  }
 }
+
+/** States a ticket can be in after a failed attempt, while its token is still the last one. */
+export const hasFailed = (status: string): boolean => status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
 
 function remember(company: Company, planId: string, known: KnownPlan): void {
   company.known.delete(planId);

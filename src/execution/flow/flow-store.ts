@@ -122,3 +122,10 @@ export async function appendOne(
   });
   return next;
 }
+
+/** What a result that comes late is held against; null = no such ticket. */
+export async function findTicketFence(store: Store, key: number, n: number): Promise<{ status: string; fence: number } | null> {
+  const [row] = await store.read({ as: 'engine' }, (sql) =>
+    sql.query<Row & { status: string; fence: number }>('select status, fence from ticket where plan = $1 and n = $2', [key, n]));
+  return row ?? null;
+}

@@ -1,0 +1,42 @@
+import type { ErrorClass, PlanStatus, FlowEvent } from './flow-state.ts';
+import type { Statements } from './flow-store.ts';
+import type { PlanContent } from './live-plan.ts';
+import type { Submission, Submitted } from './submission.ts';
+import type { By } from './flow-batch.ts';
+import type { AgentSpec, Lease } from '../agents/agent.ts';
+import type { GeneratedTickets } from '../plans/generate-tickets.ts';
+import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
+import type { JournalEvent } from '../../trust/audit/journal.ts';
+import type { PlanControl } from './flow-state.ts';
+
+type WithoutTime<T> = T extends { at: number } ? Omit<T, 'at'> : never;
+/** What a person or a signal does to a plan; the writer adds the time. */
+export type PlanAction = WithoutTime<Extract<FlowEvent, { type: 'approved' | 'declined' | 'paused' | 'resumed' | 'cancelled' | 'retried' }>>;
+
+export type LeaseRef = { instance: string; key: number; n: number; fence: number };
+export type GrantedLease = Pick<Lease, 'leaseId' | 'fence' | 'attempt' | 'expiresAt'> & { ticket: ExecutionTicket };
+export type KnownAgent = { instance: string | null; spec: AgentSpec; state: 'active' | 'draining' };
+
+/**
+ * What can be asked of the one writer of a company, in this process or on the replica that owns it: all inputs and
+ * answers are plain JSON data. Throws NOT_OWNER when the company has moved; nothing was changed then.
+ */
+export type CompanyWriter = {
+  submit(submission: Submission): Promise<Submitted>;
+  act(input: { instance: string; key: number; action: PlanAction; who: By }): Promise<PlanStatus>;
+  replan(input: { instance: string; key: number; tickets: GeneratedTickets; gate: boolean; control: PlanControl; content: PlanContent; who: By }): Promise<PlanStatus>;
+  complete(input: LeaseRef & { result: string; logs: string[]; who: By }): Promise<void>;
+  fail(input: LeaseRef & { errorClass: ErrorClass; error: string; retryAfterMs: number | null; who: By }): Promise<void>;
+  heartbeat(input: LeaseRef & { progress?: number; logs?: string[] }): Promise<{ expiresAt: number; cancel: boolean }>;
+  append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
+};
+
+/** Finds the writer of a company. */
+export type CompanyWriters = {
+  /** Runs `ask` on the company's writer, wherever it is; waits up to five seconds while the company moves. */
+  at<T>(instance: string, ask: (writer: CompanyWriter) => Promise<T>): Promise<T>;
+  /** Work for an agent from every replica; resolves empty after `waitMs`. */
+  poll(agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]>;
+  /** An agent has changed or gone: every replica hears of it. */
+  agentChanged(agent: KnownAgent | { instance: string | null; agentId: string }): void;
+};

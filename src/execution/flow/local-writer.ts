@@ -1,0 +1,90 @@
+import { ColmeiaError } from '../../platform/errors.ts';
+import type { Store } from '../../platform/store/store.ts';
+import { keepLogs, type AgentRegistry } from '../agents/agent-registry.ts';
+import type { Lease } from '../agents/agent.ts';
+import { leaseIdOf } from '../plans/plan.ts';
+import { ticketRecord } from '../plans/ticket-record.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
+import type { CompanyWriter, GrantedLease, LeaseRef } from './company-writer.ts';
+import { hasFailed, type FlowEngine } from './flow-engine.ts';
+import { isEnded, type FlowEvent } from './flow-state.ts';
+import { findTicketFence } from './flow-store.ts';
+import type { LivePlan } from './live-plan.ts';
+
+/** The writer of the companies this process owns. */
+export function localWriter({ engine, registry, store }: { engine: FlowEngine; registry: AgentRegistry; store: Store }): CompanyWriter {
+  const mustOwn = (instance: string): void => {
+    if (!engine.owns(instance)) throw new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
+  };
+
+  /** A result for a plan that is no longer open: fine when it was said before, fenced otherwise. */
+  const settled = async (lease: LeaseRef, isSaid: (status: string) => boolean, error: unknown): Promise<void> => {
+    if (!(error instanceof ColmeiaError) || error.code !== 'LEASE_FENCED') throw error;
+    const kept = await findTicketFence(store, lease.key, lease.n);
+    if (kept === null || kept.fence !== lease.fence || !isSaid(kept.status)) throw error;
+  };
+
+  return {
+    async submit(submission) {
+      mustOwn(submission.instance);
+      return engine.submit(submission);
+    },
+    async act({ instance, key, action, who }) {
+      mustOwn(instance);
+      return engine.reopen(key, (at) => ({ ...action, at }) as FlowEvent, who);
+    },
+    async replan({ instance, key, tickets, gate, control, content, who }) {
+      mustOwn(instance);
+      return engine.reopen(
+        key,
+        (at, plan) => ({ type: 'replanned', at, rules: tickets.rules, deadlines: tickets.deadlines, keep: keepOf(plan, tickets.specs), gate, control }),
+        who,
+        { content, specs: tickets.specs },
+      );
+    },
+    async complete({ instance, key, n, fence, result, logs, who }) {
+      mustOwn(instance);
+      const lease = registry.lease(leaseIdOf(key, n, fence));
+      if (lease && logs.length > 0) keepLogs(lease, logs);
+      const text = `{"logs":${JSON.stringify(lease?.logs ?? logs)},${result.slice(1)}`;
+      await engine.complete(key, n, fence, text, who).catch((error) => settled({ instance, key, n, fence }, hasCompleted, error));
+    },
+    async fail({ instance, key, n, fence, errorClass, error, retryAfterMs, who }) {
+      mustOwn(instance);
+      const failed = engine.fail(key, n, fence, { errorClass, error, retryAfterMs }, who);
+      await failed.catch((refusal) => settled({ instance, key, n, fence }, hasFailed, refusal));
+    },
+    async heartbeat({ instance, key, n, fence, progress, logs }) {
+      mustOwn(instance);
+      const { expiresAt, stop } = registry.heartbeat(leaseIdOf(key, n, fence), fence, progress, logs);
+      return { expiresAt, cancel: stop };
+    },
+    async append({ instance, events, statements }) {
+      mustOwn(instance);
+      await engine.append(instance, events, statements);
+    },
+  };
+}
+
+const hasCompleted = (status: string): boolean => status === 'completed' || status === 'compensating' || status === 'compensated';
+
+/** For each task of the new revision, the ticket that does it already: done or under way, and the same in every field. */
+function keepOf(plan: LivePlan, specs: readonly TicketSpec[]): (number | null)[] {
+  const same = new Map<string, number>();
+  plan.state.tickets.forEach(({ status, note }, n) => {
+    const isKept = status === 'completed' || (status === 'running' && !isEnded(plan.state.status));
+    if (isKept && plan.specs[n].undoes === null && !note?.superseded) same.set(identityOf(plan.specs[n]), n);
+  });
+  return specs.map((spec) => same.get(identityOf(spec)) ?? null);
+}
+
+const identityOf = ({ task_id, task_type, description, parameters, required_capabilities, metadata, gated, compensation }: TicketSpec): string =>
+  JSON.stringify([task_id, task_type, description, Object.entries(parameters).sort(), required_capabilities, Object.entries(metadata).sort(), gated, compensation]);
+
+/** A lease with the ticket it is about, as the agent gets it. */
+export function grantedLease(engine: FlowEngine, { leaseId, plan: key, n, fence, attempt, expiresAt }: Lease): GrantedLease | null {
+  const plan = engine.plan(key);
+  if (plan === null) return null;
+  const ticket = ticketRecord(plan, { ...plan.state.tickets[n], n, deps: plan.state.rules[n].deps, spec: plan.specs[n] });
+  return { leaseId, fence, attempt, expiresAt, ticket };
+}

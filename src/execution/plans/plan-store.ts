@@ -1,0 +1,172 @@
+import type { Row, Scope, Store } from '../../platform/store/store.ts';
+import { ticketStateOf } from '../flow/flow-store.ts';
+import type { PlanControl } from '../flow/flow-state.ts';
+import type { Correlation, KeptTicket } from './ticket-record.ts';
+import type { TicketSpec } from './ticket.ts';
+
+export type KeptPlan = Correlation & {
+  status: string;
+  control: Partial<PlanControl>;
+  risk_band: string;
+  revision: number;
+  tickets: number;
+  ended_at: number | null;
+  result: Record<string, unknown> | null;
+};
+
+const PLAN = `p.key, p.instance, p.id, p.status, p.control, p.tickets, p.created_at, p.ended_at, p.result,
+  p.header ->> 'intent_id' as intent_id, coalesce(p.header ->> 'correlation_id', p.decision ->> 'correlation_id') as correlation_id,
+  coalesce(p.header ->> 'trace_id', p.decision ->> 'trace_id') as trace_id,
+  coalesce(p.header ->> 'span_id', p.decision ->> 'span_id') as span_id,
+  p.header ->> 'risk_band' as risk_band, (p.header ->> 'revision')::int as revision, p.decision ->> 'decision_id' as decision_id`;
+const TICKET = `t.plan, t.n, t.instance, t.status, t.spec, t.deps, t.agent, t.fence, t.attempt, t.due, t.deadline, t.started_at, t.ended_at, t.note, t.result`;
+
+function keptPlanOf(row: Row): KeptPlan {
+  return {
+    key: row.key as number,
+    instance: row.instance as string,
+    plan_id: row.id as string,
+    intent_id: (row.intent_id as string | null) ?? '',
+    decision_id: (row.decision_id as string | null) ?? '',
+    correlation_id: row.correlation_id as string | null,
+    trace_id: row.trace_id as string | null,
+    span_id: row.span_id as string | null,
+    created_at: row.created_at as number,
+    status: row.status as string,
+    control: row.control as Partial<PlanControl>,
+    risk_band: (row.risk_band as string | null) ?? '',
+    revision: (row.revision as number | null) ?? 1,
+    tickets: row.tickets as number,
+    ended_at: row.ended_at as number | null,
+    result: row.result as Record<string, unknown> | null,
+  };
+}
+
+export type FoundTicket = { of: KeptPlan; ticket: KeptTicket; result: Record<string, unknown> | null };
+
+function foundTicketOf(row: Row, of: KeptPlan): FoundTicket {
+  return {
+    of,
+    ticket: { ...ticketStateOf(row), n: row.n as number, deps: row.deps as number[], spec: row.spec as TicketSpec },
+    result: row.result as Record<string, unknown> | null,
+  };
+}
+
+/** Plans of an id that the scope sees: one per company. By the id's unique index. */
+export async function findPlansById(store: Store, scope: Scope, planId: string, instance: string | null): Promise<KeptPlan[]> {
+  const rows = await store.read(scope, (sql) =>
+    sql.query(`select ${PLAN} from plan p where p.id = $1 and ($2::text is null or p.instance = $2) limit 3`, [planId, instance]));
+  return rows.map(keptPlanOf);
+}
+
+/** Newest first. `after`: the page before ended there. By key within a company, by time across companies. */
+export async function listPlans(
+  store: Store, scope: Scope, query: { instance: string | null; status: string | null; after: { at: number; key: number } | null; limit: number },
+): Promise<KeptPlan[]> {
+  const { instance, status, limit } = query;
+  const after = query.after ?? { at: Number.MAX_SAFE_INTEGER, key: Number.MAX_SAFE_INTEGER };
+  const rows = await store.read(scope, (sql) => {
+    if (instance !== null && status !== null) {
+      return sql.query(`select ${PLAN} from plan p where p.instance = $1 and p.status = $2 and p.key < $3 order by p.instance desc, p.status desc, p.key desc limit $4`, [
+        instance, status, after.key, limit,
+      ]);
+    }
+    if (instance !== null) {
+      return sql.query(
+        `select ${PLAN} from plan p where p.instance = $1 and p.key < $2
+           and p.key >= (select no::int8 << 32 from instance where name = $1) order by p.key desc limit $3`,
+        [instance, after.key, limit],
+      );
+    }
+    if (status !== null) {
+      return sql.query(
+        `select q.* from instance i, lateral (
+           select ${PLAN} from plan p where p.instance = i.name and p.status = $1 and (p.created_at, p.key) < ($2, $3)
+           order by p.instance desc, p.status desc, p.key desc limit $4) q
+         order by q.created_at desc, q.key desc limit $4`,
+        [status, after.at, after.key, limit],
+      );
+    }
+    return sql.query(`select ${PLAN} from plan p where (p.created_at, p.key) < ($1, $2) order by p.created_at desc, p.key desc limit $3`, [
+      after.at, after.key, limit,
+    ]);
+  });
+  return rows.map(keptPlanOf);
+}
+
+export async function findTicket(store: Store, scope: Scope, key: number, n: number): Promise<FoundTicket | null> {
+  const [row] = await store.read(scope, (sql) =>
+    sql.query(`select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status from plan p join ticket t on t.plan = p.key where p.key = $1 and t.n = $2`, [key, n]));
+  return row === undefined ? null : foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result }));
+}
+
+/** A page of the tickets of one plan, by number. */
+export async function listTicketsOf(store: Store, scope: Scope, of: KeptPlan, from: number, limit: number): Promise<FoundTicket[]> {
+  const rows = await store.read(scope, (sql) =>
+    sql.query(`select ${TICKET} from ticket t where t.plan = $1 and t.n >= $2 order by t.n limit $3`, [of.key, from, limit]));
+  return rows.map((row) => foundTicketOf(row, of));
+}
+
+/** Tickets per state of one plan. */
+export async function countStates(store: Store, scope: Scope, key: number): Promise<{ progress: Record<string, number>; waiting: string[] }> {
+  const rows = await store.read(scope, (sql) =>
+    sql.query<Row & { status: string; count: number; waiting: string[] | null }>(
+      `select status, count(*)::int as count, (array_agg(spec ->> 'task_id' order by n) filter (where status = 'approval'))[1:100] as waiting
+       from ticket where plan = $1 group by status`, [key]));
+  return {
+    progress: Object.fromEntries(rows.map((row) => [row.status, row.count])),
+    waiting: rows.flatMap((row) => row.waiting ?? []),
+  };
+}
+
+/** Rows one page of tickets looks at, at most. */
+const EXAMINED = 2_000;
+
+/**
+ * Tickets over plans, newest plan first. Looks at a bounded number of rows: the page may be short with more to come.
+ * `after`: plan key and number where the page before stopped looking.
+ */
+export async function listTickets(
+  store: Store,
+  scope: Scope,
+  query: { instance: string | null; key: number | null; states: readonly string[] | null; taskType: string | null; after: { key: number; n: number } | null; limit: number },
+): Promise<{ found: FoundTicket[]; next: { key: number; n: number } | null }> {
+  const { instance, key, states, taskType, limit } = query;
+  const after = query.after ?? { key: Number.MAX_SAFE_INTEGER, n: -1 };
+  return store.read(scope, async (sql) => {
+    const rows = await sql.query<Row & { plan: number; n: number; matches: boolean }>(
+      `select t.plan, t.n, (($4::text[] is null or t.status = any($4))
+          and ($5::text is null or t.spec ->> 'task_type' = $5 or t.spec -> 'metadata' ->> 'task_type' = $5)) as matches
+       from ticket t
+       where ($1::text is null or t.instance = $1) and ($6::int8 is null or t.plan = $6)
+         and t.plan <= $2 and t.plan >= coalesce((select no::int8 << 32 from instance where name = $1), 0) and (t.plan < $2 or t.n > $3)
+       order by t.plan desc, t.n limit $7`,
+      [instance, after.key, after.n, states, taskType, key, EXAMINED],
+    );
+    const matching = rows.filter((row) => row.matches).slice(0, limit);
+    const lastSeen = matching.length === limit ? matching[limit - 1] : rows.at(-1);
+    const hasMore = rows.length === EXAMINED || (matching.length === limit && rows.at(-1) !== lastSeen);
+    const next = hasMore && lastSeen !== undefined ? { key: lastSeen.plan, n: lastSeen.n } : null;
+    if (matching.length === 0) return { found: [], next };
+    const full = await sql.query(
+      `select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status
+       from unnest($1::int8[], $2::int4[]) with ordinality v(plan, n, i)
+       join ticket t on t.plan = v.plan and t.n = v.n join plan p on p.key = t.plan order by v.i`,
+      [matching.map((row) => row.plan), matching.map((row) => row.n)],
+    );
+    const found = full.map((row) => foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result })));
+    return { found, next };
+  });
+}
+
+/** Number of a task in the newest revision of a plan; null = there is none. */
+export async function findTaskNumber(store: Store, scope: Scope, key: number, taskId: string): Promise<number | null> {
+  const [row] = await store.read(scope, (sql) =>
+    sql.query<Row & { n: number }>(`select n from ticket where plan = $1 and spec ->> 'task_id' = $2 order by n desc limit 1`, [key, taskId]));
+  return row?.n ?? null;
+}
+
+export async function isEmptyStore(store: Store): Promise<boolean> {
+  const rows = await store.read({ as: 'coordinator' }, (sql) => sql.query('select 1 from plan limit 1'));
+  return rows.length === 0;
+}
