@@ -7,7 +7,14 @@ do $$ declare r text; begin
       execute format('create role %I nologin', r);
     exception when duplicate_object or unique_violation then null; -- roles are shared by all databases of a server
     end;
-    execute format('grant %I to current_user', r);
+    -- to be taken with SET ROLE only: an inherited role would bring its policies, and the owner would see every row
+    if current_setting('server_version_num')::int >= 160000 then
+      if not pg_has_role(current_user, r, 'SET') then
+        execute format('grant %I to current_user with inherit false, set true', r);
+      end if;
+    elsif not pg_has_role(current_user, r, 'MEMBER') then
+      execute format('grant %I to current_user', r);
+    end if;
     execute format('grant usage on schema %I to %I', current_schema(), r);
   end loop;
 end $$;
@@ -114,16 +121,23 @@ create table consumer (
   primary key (name, instance)
 );
 
+create table replica (
+  no int4 generated always as identity primary key,    -- alive while it holds the advisory lock of this number
+  address text not null,
+  token text not null,                                 -- what the other replicas show to it
+  started_at timestamptz not null default now()
+);
+
 -- before row level security is forced: the owner has no policy
 insert into instance (name, tier) values ('$system', 'gold'), ('default', 'bronze');
 insert into journal_head (instance) values ('$system'), ('default');
 
 do $$ declare t text; begin
-  foreach t in array array['instance', 'api_key', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer'] loop
+  foreach t in array array['instance', 'api_key', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer', 'replica'] loop
     execute format('alter table %I enable row level security', t);
     execute format('alter table %I force row level security', t);
   end loop;
-  foreach t in array array['instance', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer'] loop
+  foreach t in array array['instance', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer', 'replica'] loop
     execute format('create policy engine on %I to colmeia_engine using (true) with check (true)', t);
   end loop;
   foreach t in array array['instance', 'api_key', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer'] loop
@@ -139,6 +153,7 @@ create policy company on instance for select to colmeia_company
 
 grant select on instance, agent to colmeia_engine;
 grant select, insert, update on plan, ticket, journal_head, consumer to colmeia_engine;
+grant select, insert, delete on replica to colmeia_engine;
 grant select, insert on journal to colmeia_engine;     -- append only: no update, no delete
 
 grant select, insert, update on instance, api_key to colmeia_coordinator;

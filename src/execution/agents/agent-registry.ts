@@ -67,6 +67,14 @@ export class AgentRegistry {
     return this.#agents.values();
   }
 
+  /** Draining: its open polls end empty and it gets no more. */
+  setState(key: string, state: 'active' | 'draining'): void {
+    const agent = this.#agents.get(key);
+    if (agent === undefined) return;
+    agent.state = state;
+    if (state === 'draining') for (const poll of [...agent.polls]) poll.give([]);
+  }
+
   /** Its open polls end empty; its leases run out. */
   remove(key: string): void {
     const agent = this.#agents.get(key);

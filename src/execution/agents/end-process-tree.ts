@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Name of the environment variable that marks every process of a run, also those that left its group and session. */
@@ -11,6 +11,8 @@ export type ProcessTree = {
   startTime: string | null;
   /** Value of the marker in its environment. */
   marker: string;
+  /** What its standard output and error are connected to, as in `socket:[4711]`. Inherited also by who clears the environment. */
+  streams: string[];
   /** The leader only carries a pid namespace: it dies last, and with it everything inside. */
   namespaced: boolean;
 };
@@ -35,9 +37,9 @@ export function isSameProcess(pid: number, startTime: string | null): boolean {
 }
 
 /**
- * Ends a whole tree: asks with SIGTERM, and after `graceMs` kills until nothing is left. Found by group, session, descent and
- * marker, so that background, setsid and double-forked processes go too; never by name. Returns how many are left alive:
- * without a pid namespace a process that is double-forked and has cleared its environment stays unseen.
+ * Ends a whole tree: asks with SIGTERM, and after `graceMs` kills until nothing is left. Found by group, session, descent,
+ * marker and streams, so that background, setsid and double-forked processes go too; never by name. Returns how many are left
+ * alive. Without a pid namespace one stays unseen that has left all of these: session, parent, environment and streams.
  */
 export async function endProcessTree(tree: ProcessTree, graceMs: number): Promise<number> {
   if (!canScan()) return endGroup(tree, graceMs);
@@ -67,7 +69,7 @@ export function membersOf(tree: ProcessTree): number[] {
   const rest = all.filter((seen) => seen.ticks >= since && seen.pid !== tree.pid && seen.pid !== process.pid);
   for (const seen of rest) {
     const ofGroup = !reused && (seen.group === tree.pid || seen.session === tree.pid);
-    if (ofGroup || hasMarker(seen.pid, tree.marker)) members.add(seen.pid);
+    if (ofGroup || carriesMark(seen.pid, tree)) members.add(seen.pid);
   }
   for (let before = -1; before !== members.size; ) {
     before = members.size;
@@ -97,12 +99,26 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-function hasMarker(pid: number, marker: string): boolean {
+/** The streams of a process right after its start, for `ProcessTree.streams`. */
+export function streamsOf(pid: number): string[] {
+  return [1, 2].map((fd) => readStream(pid, fd)).filter((stream) => stream !== null && /^(pipe|socket):/.test(stream)) as string[];
+}
+
+function readStream(pid: number, fd: number): string | null {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${RUN_MARKER}=${marker}\0`);
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return null;
+  }
+}
+
+function carriesMark(pid: number, { marker, streams }: ProcessTree): boolean {
+  try {
+    if (`\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${RUN_MARKER}=${marker}\0`)) return true;
   } catch {
     return false;
   }
+  return streams.length > 0 && streamsOf(pid).some((stream) => streams.includes(stream));
 }
 
 let scannable: boolean | undefined;

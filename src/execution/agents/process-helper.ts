@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { endProcessTree, type ProcessTree, startTimeOf } from './end-process-tree.ts';
+import { endProcessTree, type ProcessTree, startTimeOf, streamsOf } from './end-process-tree.ts';
 import { lastObjectLine, OutputTail } from './output-tail.ts';
 import { claimRun, type EndReason, type FromHelper, RUN_FILES, type RunExit, type RunRequest, type RunStart, type ToHelper, writeRunFile } from './process-run.ts';
 
@@ -26,7 +26,8 @@ type Run = {
   startedAt: number;
   stdout: OutputTail;
   stderr: OutputTail;
-  lastLines: string[];
+  /** Last lines of standard output and of standard error. */
+  last: [string[], string[]];
   logs: string[];
   dropped: number;
   logTimer: NodeJS.Timeout | undefined;
@@ -72,12 +73,12 @@ function start(request: RunRequest): void {
     child.once('error', (error) => neverStarted(request, error));
     return;
   }
-  const tree: ProcessTree = { pid: child.pid, startTime: startTimeOf(child.pid), marker: id, namespaced: prefix !== null };
+  const tree: ProcessTree = { pid: child.pid, startTime: startTimeOf(child.pid), marker: id, streams: streamsOf(child.pid), namespaced: prefix !== null };
   writeRunFile(folder, RUN_FILES.start, { ...tree, helperPid: process.pid, helperStartTime, startedAt } satisfies RunStart);
   watch({
-    request, tree, child, startedAt, lastLines: [], logs: [], dropped: 0, logTimer: undefined, limits: [], ended: null, ending: null,
-    stdout: new OutputTail(request.keepBytes, (line) => log(id, line, false)),
-    stderr: new OutputTail(request.keepBytes, (line) => log(id, line, true)),
+    request, tree, child, startedAt, last: [[], []], logs: [], dropped: 0, logTimer: undefined, limits: [], ended: null, ending: null,
+    stdout: new OutputTail(request.keepBytes, (line) => log(id, line, 0)),
+    stderr: new OutputTail(request.keepBytes, (line) => log(id, line, 1)),
   });
 }
 
@@ -113,7 +114,8 @@ async function finish(run: Run, code: number | null, signal: string | null): Pro
   run.stderr.end();
   flushLogs(run);
   const exit: RunExit = {
-    code, signal, ended: run.ended, startError: null, durationMs: Date.now() - run.startedAt, lastLines: run.lastLines, leftAlive,
+    code, signal, ended: run.ended, startError: null, durationMs: Date.now() - run.startedAt, leftAlive,
+    lastLines: run.last[1].length > 0 ? run.last[1] : run.last[0],
     lastObject: lastObjectLine(run.stdout.tail().toString()),
   };
   conclude(request, exit, run);
@@ -140,13 +142,11 @@ function conclude(request: RunRequest, exit: RunExit, run?: Run): void {
   leaveWhenIdle();
 }
 
-/** Standard error says most about a failure, so its lines push out those of standard output. */
-function log(id: string, line: string, isError: boolean): void {
+function log(id: string, line: string, stream: 0 | 1): void {
   const run = runs.get(id);
   if (run === undefined || line === '') return;
-  if (isError && !run.lastLines.at(-1)?.startsWith('! ')) run.lastLines = [];
-  if (isError || !run.lastLines[0]?.startsWith('! ')) run.lastLines.push(isError ? `! ${line}` : line);
-  if (run.lastLines.length > LAST_LINES) run.lastLines.shift();
+  run.last[stream].push(line);
+  if (run.last[stream].length > LAST_LINES) run.last[stream].shift();
   run.logs.push(line);
   if (run.logs.length > LOG_GROUP) {
     run.logs.shift();

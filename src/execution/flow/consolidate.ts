@@ -22,6 +22,7 @@ export function consolidate(state: PlanState, createdAt: number, at: number): Co
     else work += ticket.endedAt - ticket.startedAt;
     for (const dep of state.rules[n].deps) {
       const before = state.tickets[dep];
+      if (before.note?.redone) continue;
       const done = before.status === 'completed' || before.status === 'compensated' || before.note?.superseded;
       if (!done) inconsistencies.push(`ticket ${n} completed, its dependency ${dep} is ${before.status}`);
       else if (before.endedAt !== null && ticket.startedAt !== null && before.endedAt > ticket.startedAt) {

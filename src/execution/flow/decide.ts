@@ -5,6 +5,7 @@ import {
   FLOW_VERSION,
   isEnded,
   isOpen,
+  waitsOf,
   type Decision,
   type ErrorClass,
   type FlowEvent,
@@ -80,10 +81,20 @@ function submit({ at, rules, deadlines, gate, control }: Of<'submitted'>): Decis
 }
 
 function start(draft: Draft, gate: boolean): void {
-  draft.state.status = gate ? 'waiting_approval' : 'running';
-  if (gate) publish(draft, 'plan.waiting_approval');
-  else arriveAll(draft);
-  const at = nextWake(draft.state);
+  const { state } = draft;
+  state.status = gate ? 'waiting_approval' : 'running';
+  if (gate || state.control.unapproved) state.control = { ...state.control, unapproved: gate };
+  if (gate) {
+    publish(draft, 'plan.waiting_approval');
+    draft.tickets.forEach(({ status }, n) => {
+      if (status === 'ready' || status === 'approval') setTicket(draft, n, { status: 'waiting' });
+    });
+  } else arriveAll(draft);
+  setTimer(draft);
+}
+
+function setTimer(draft: Draft): void {
+  const at = isEnded(draft.state.status) ? null : nextWake(draft.state);
   if (at !== null) wakeAt(draft, at);
 }
 
@@ -161,7 +172,7 @@ function endAttempt(
 /** Exponential with equal jitter: between half and the whole of base × 2^(attempt − 1), capped. Source: AWS, "Exponential backoff and jitter". */
 function backoffMs(state: PlanState, attempt: number, errorClass: ErrorClass, retryAfterMs: number | null, jitter: number): number {
   const { baseMs, maxMs, quotaMs } = state.control.backoff;
-  if (retryAfterMs !== null) return retryAfterMs;
+  if (retryAfterMs !== null) return Math.max(0, Math.ceil(retryAfterMs));
   const base = errorClass === 'quota' ? Math.max(quotaMs, baseMs) : baseMs;
   const ceiling = Math.min(Math.max(maxMs, base), base * 2 ** Math.min(attempt - 1, 30));
   return Math.round(ceiling * (0.5 + jitter / 2));
@@ -183,6 +194,7 @@ function failTicket(draft: Draft, n: number, errorClass: ErrorClass | 'declined'
 /** No further ticket starts; running attempts are told to stop. */
 function stop(draft: Draft, reason: 'failed' | 'cancelled', undo: boolean, said: Record<string, unknown>): void {
   const { state, at } = draft;
+  state.status = 'running'; // also when the plan waited for approval of a replan
   state.control = { ...state.control, stopping: reason, undo };
   let cancelled = 0;
   for (let n = 0; n < draft.tickets.length; n++) {
@@ -194,9 +206,12 @@ function stop(draft: Draft, reason: 'failed' | 'cancelled', undo: boolean, said:
     }
   }
   publish(draft, reason === 'failed' ? 'plan.failing' : 'plan.cancelling', null, { ...said, cancelled, running: state.running });
+  setTimer(draft);
 }
 
+/** Its grace begins once. */
 function stopAttempt(draft: Draft, n: number): void {
+  if (draft.tickets[n].note?.stopAt !== undefined) return;
   setTicket(draft, n, { note: { ...draft.tickets[n].note, stopAt: draft.at } });
   draft.commands.push({ type: 'ticket.stop', n });
   wakeAt(draft, draft.at + draft.state.control.stopGraceMs);
@@ -209,8 +224,8 @@ function release(draft: Draft, { n, fence }: Of<'released'>): Refusal | null {
   publish(draft, 'ticket.released', n, { agent, fence });
   if (note?.stopAt !== undefined) setTicket(draft, n, { status: 'cancelled', endedAt: draft.at });
   else {
-    setTicket(draft, n, { status: 'ready', attempt: attempt - 1, agent: null, startedAt: null });
-    if (!draft.state.control.paused) draft.commands.push({ type: 'ticket.ready', n });
+    setTicket(draft, n, { status: 'waiting', attempt: attempt - 1, agent: null, startedAt: null });
+    arrive(draft, n);
   }
   return null;
 }
@@ -227,14 +242,16 @@ function wake(draft: Draft, { jitter }: Of<'due'>): null {
   const { validUntil, stopGraceMs } = state.control;
   state.timerAt = null;
   if (state.status === 'waiting_approval' && validUntil !== null && at >= validUntil) {
-    rejectPlan(draft, 'nobody approved it before valid_until');
+    refusePlan(draft, 'nobody approved it before valid_until');
   }
   for (let n = 0; n < draft.tickets.length; n++) {
     if (!isOpen(draft.tickets[n].status)) continue;
     if (state.status !== 'waiting_approval' && at >= draft.tickets[n].deadline) noteLate(draft, n);
     const { status, due, startedAt, note } = draft.tickets[n];
-    if (status === 'backoff' && at >= due!) arrive(draft, n);
-    else if (status !== 'running') continue;
+    if (status === 'backoff' && at >= due! && state.status !== 'waiting_approval') {
+      publish(draft, 'ticket.ready', n);
+      arrive(draft, n);
+    } else if (status !== 'running') continue;
     else if (note?.stopAt !== undefined && at >= note.stopAt + stopGraceMs) {
       endAttempt(draft, n, 'timeout', 'did not stop in time and was fenced', null, jitter);
     } else if (at >= startedAt! + state.rules[n].timeoutMs) {
@@ -242,8 +259,7 @@ function wake(draft: Draft, { jitter }: Of<'due'>): null {
       endAttempt(draft, n, 'timeout', `took longer than ${state.rules[n].timeoutMs} ms`, null, jitter);
     }
   }
-  const next = isEnded(state.status) ? null : nextWake(state);
-  if (next !== null) wakeAt(draft, next);
+  setTimer(draft);
   return null;
 }
 
@@ -275,7 +291,7 @@ function approveTicket(draft: Draft, n: number): void {
 function decline(draft: Draft, { n, why }: Of<'declined'>): Refusal | null {
   const { state } = draft;
   if (state.status === 'waiting_approval') {
-    rejectPlan(draft, why);
+    refusePlan(draft, why);
     return null;
   }
   if (state.status !== 'running') return refuse(draft, 'rejected');
@@ -289,9 +305,14 @@ function decline(draft: Draft, { n, why }: Of<'declined'>): Refusal | null {
   return null;
 }
 
-function rejectPlan(draft: Draft, why: string): void {
-  for (let n = 0; n < draft.tickets.length; n++) setTicket(draft, n, { status: 'cancelled', endedAt: draft.at });
+/** A plan that never ran is rejected; one that was replanned keeps what it did, and is cancelled. */
+function refusePlan(draft: Draft, why: string): void {
+  if (draft.tickets.some((ticket) => ticket.fence > 0)) return stop(draft, 'cancelled', false, { why });
+  for (let n = 0; n < draft.tickets.length; n++) {
+    if (isOpen(draft.tickets[n].status)) setTicket(draft, n, { status: 'cancelled', endedAt: draft.at, due: null });
+  }
   draft.state.status = 'rejected';
+  draft.state.timerAt = null;
   publish(draft, 'plan.rejected', null, { why });
   draft.commands.push({ type: 'finish', status: 'rejected' });
 }
@@ -324,7 +345,7 @@ function cancel(draft: Draft, { undo, why }: Of<'cancelled'>): Refusal | null {
   const { state } = draft;
   if (state.control.stopping === 'cancelled') return null;
   if (state.status !== 'running' && state.status !== 'waiting_approval') return refuse(draft, 'cancelled');
-  state.status = 'running';
+  state.control = { ...state.control, paused: false }; // else what is undone would wait for a resume
   stop(draft, 'cancelled', undo, { why });
   return null;
 }
@@ -332,22 +353,46 @@ function cancel(draft: Draft, { undo, why }: Of<'cancelled'>): Refusal | null {
 function retry(draft: Draft): Refusal | null {
   const { state, at } = draft;
   if (state.status === 'completed' || state.status === 'rejected' || !isEnded(state.status)) return refuse(draft, 'retried');
-  const again = draft.tickets.map(({ status, note }, n) =>
-    state.rules[n].undoes === null && !note?.superseded && (status === 'failed' || status === 'cancelled' || status === 'compensated'));
   const { validUntil } = state.control;
-  again.forEach((is, n) => {
-    if (!is) return;
-    const latest = validUntil !== null && validUntil > at ? validUntil : Infinity;
-    const deadline = Math.min(at + state.rules[n].timeoutMs, latest);
-    const waits = state.rules[n].deps.filter((dep) => again[dep]).length;
-    const note = draft.tickets[n].note?.approved ? ({ approved: true } as const) : null;
-    setTicket(draft, n, { status: 'waiting', waits, attempt: 0, agent: null, due: null, deadline, startedAt: null, endedAt: null, note });
+  const latest = validUntil !== null && validUntil > at ? validUntil : Infinity;
+  let again = 0;
+  draft.tickets.forEach(({ status, note }, n) => {
+    if (state.rules[n].undoes !== null || note?.superseded || !isUndone(status)) return;
+    beginAgain(draft, n, Math.min(at + state.rules[n].timeoutMs, latest));
+    again++;
   });
+  countWaits(draft);
   state.control = { ...state.control, stopping: null, undo: false, paused: false };
-  state.undoWaits = null;
-  publish(draft, 'plan.retried', null, { tickets: again.filter(Boolean).length });
-  start(draft, false);
+  publish(draft, 'plan.retried', null, { tickets: again });
+  start(draft, state.control.unapproved === true);
   return null;
+}
+
+/** Ended, and nothing of it stands. */
+const isUndone = (status: TicketState['status']): boolean => status === 'failed' || status === 'cancelled' || status === 'compensated';
+
+function beginAgain(draft: Draft, n: number, deadline: number): void {
+  const { status, note: was } = draft.tickets[n];
+  const note: TicketNote = {};
+  if (was?.approved) note.approved = true;
+  if (was?.redone || status === 'compensated') note.redone = true;
+  setTicket(draft, n, {
+    status: 'waiting', attempt: 0, agent: null, due: null, deadline, startedAt: null, endedAt: null, note: without(note),
+  });
+}
+
+function countWaits(draft: Draft): void {
+  draft.tickets.forEach((ticket, n) => {
+    const waits = waitsOf(draft.state.rules[n], draft.tickets);
+    if (waits !== ticket.waits) setTicket(draft, n, { waits });
+  });
+}
+
+/** What a ticket waits for never changes, so that one is kept only when it waits for no other ticket any more. */
+function canBeKept(draft: Draft, n: number): boolean {
+  const ticket = draft.tickets[n];
+  if (ticket === undefined || ticket.note?.superseded || draft.state.rules[n].undoes !== null) return false;
+  return ticket.status === 'completed' || (isOpen(ticket.status) && ticket.status !== 'waiting');
 }
 
 function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
@@ -355,11 +400,13 @@ function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   const startable = state.status === 'waiting_approval' || (state.status === 'running' && state.control.stopping === null);
   if (!startable && state.status !== 'failed' && state.status !== 'cancelled') return refuse(draft, 'replanned');
   const kept = new Set(event.keep);
+  const unfit = event.keep.find((n, task) => n !== null && !(canBeKept(draft, n) && event.keep.indexOf(n) === task));
+  if (unfit !== undefined) return { code: 'PLAN_STATE', message: `ticket ${unfit} cannot be kept in the new revision` };
   for (let n = 0; n < draft.tickets.length; n++) {
     const { status, note } = draft.tickets[n];
     if (kept.has(n) || state.rules[n].undoes !== null || note?.superseded) continue;
     if (status === 'running') draft.commands.push({ type: 'ticket.stop', n });
-    const end = isOpen(status) ? ({ status: 'cancelled', endedAt: at } as const) : {};
+    const end = isOpen(status) ? ({ status: 'cancelled', endedAt: at, due: null } as const) : {};
     setTicket(draft, n, { ...end, note: { ...note, superseded: true } });
   }
   let next = draft.tickets.length;
@@ -368,14 +415,13 @@ function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   event.keep.forEach((keep, task) => {
     if (keep !== null) return;
     const rule = { ...event.rules[task], deps: event.rules[task].deps.map((dep) => numbers[dep]) };
-    const waits = rule.deps.filter((dep) => draft.tickets[dep]?.status !== 'completed').length;
     rules.push(rule);
-    draft.tickets.push({ ...newTicket(rule, event.deadlines[task]), waits });
+    draft.tickets.push(newTicket(rule, event.deadlines[task]));
     state.open++;
   });
   state.rules = rules;
   state.dependents = dependentsOf(rules);
-  state.undoWaits = null;
+  countWaits(draft);
   state.control = { ...event.control, paused: state.control.paused };
   const kept_tickets = event.keep.filter((n) => n !== null).length;
   publish(draft, 'plan.replanned', null, { tickets: numbers.length - kept_tickets, kept: kept_tickets });
@@ -387,6 +433,8 @@ function finish(draft: Draft, { result }: Of<'consolidated'>): Refusal | null {
   const { state } = draft;
   if (state.status !== 'consolidating') return refuse(draft, 'consolidated');
   state.status = outcome(state);
+  state.undoWaits = null;
+  state.timerAt = null;
   publish(draft, `plan.${state.status}`, null, { ...result });
   draft.commands.push({ type: 'finish', status: state.status });
   return null;

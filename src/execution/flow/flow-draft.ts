@@ -35,8 +35,12 @@ export function wakeAt(draft: Draft, at: number): void {
   draft.commands.push({ type: 'timer.set', at });
 }
 
-/** Its dependencies are done and its time has come: on to an agent, by way of a person when it is destructive. */
+/**
+ * Its dependencies are done and its time has come: on to an agent, by way of a person when it is destructive.
+ * While the whole plan waits for a person it stays where it is; arriveAll comes with the approval.
+ */
 export function arrive(draft: Draft, n: number): void {
+  if (draft.state.status === 'waiting_approval') return;
   const ticket = draft.tickets[n];
   if (draft.state.rules[n].gated && !ticket.note?.approved) {
     setTicket(draft, n, { status: 'approval', due: null });
@@ -57,13 +61,13 @@ export function arriveAll(draft: Draft): void {
 
 /** When the plan next has to be woken, from all its tickets; null = never. */
 export function nextWake(state: PlanState): number | null {
-  let at = Infinity;
-  if (state.status === 'waiting_approval') return state.control.validUntil;
+  const held = state.status === 'waiting_approval'; // attempts kept by a replan go on meanwhile
+  let at = (held ? state.control.validUntil : null) ?? Infinity;
   for (let n = 0; n < state.tickets.length; n++) {
     const ticket = state.tickets[n];
     if (!isOpen(ticket.status)) continue;
-    if (!ticket.note?.late) at = Math.min(at, ticket.deadline);
-    if (ticket.status === 'backoff') at = Math.min(at, ticket.due!);
+    if (!held && !ticket.note?.late) at = Math.min(at, ticket.deadline);
+    if (!held && ticket.status === 'backoff') at = Math.min(at, ticket.due!);
     if (ticket.status !== 'running') continue;
     at = Math.min(at, ticket.startedAt! + state.rules[n].timeoutMs);
     if (ticket.note?.stopAt !== undefined) at = Math.min(at, ticket.note.stopAt + state.control.stopGraceMs);

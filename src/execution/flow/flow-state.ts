@@ -61,6 +61,8 @@ export type TicketNote = {
   undoneBy?: number;
   /** Its compensation failed for good. */
   undoFailed?: true;
+  /** It was undone, and is done again after what depended on it. */
+  redone?: true;
 };
 
 export type TicketState = {
@@ -101,6 +103,8 @@ export type PlanControl = {
   backoff: Backoff;
   /** How long a running attempt has to stop before it is fenced. */
   stopGraceMs: number;
+  /** The plan may not start before a person says so; outlives a cancellation. Absent = no. */
+  unapproved?: boolean;
 };
 
 /** State of one plan: plain data, small, serialisable; never changed in place. */
@@ -152,7 +156,7 @@ export type FlowEvent =
   | { type: 'cancelled'; at: number; undo: boolean; why: string }
   /** An ended plan goes on from its failed tickets. */
   | { type: 'retried'; at: number }
-  /** A new revision: `keep[i]` is the number of the ticket that already does task i, null = a new ticket. deps are task positions. */
+  /** A new revision: `keep[i]` is the number of the ticket that already does task i, null = a new ticket. Only a ticket that completed or has started can be kept. deps are task positions. */
   | { type: 'replanned'; at: number; rules: readonly TicketRules[]; deadlines: readonly number[]; keep: readonly (number | null)[]; gate: boolean; control: PlanControl }
   | { type: 'consolidated'; at: number; result: Consolidation };
 
@@ -181,6 +185,14 @@ export const isEnded = (status: PlanStatus): boolean => ENDED.has(status);
 /** True while the ticket has not come to an end. */
 export function isOpen(status: TicketStatus): boolean {
   return status === 'waiting' || status === 'approval' || status === 'ready' || status === 'backoff' || status === 'running';
+}
+
+/** True when what waits for the ticket may start, as far as this ticket goes. */
+const hasCompleted = (status: TicketStatus): boolean => status === 'completed' || status === 'compensating' || status === 'compensated';
+
+/** How many dependencies have not completed; those that do not exist yet count too. */
+export function waitsOf({ deps }: TicketRules, tickets: readonly { status: TicketStatus }[]): number {
+  return deps.filter((dep) => dep >= tickets.length || !hasCompleted(tickets[dep].status)).length;
 }
 
 export function dependentsOf(rules: readonly TicketRules[]): number[][] {

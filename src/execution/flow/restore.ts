@@ -1,6 +1,6 @@
 import { restoreUndoWaits } from './compensate.ts';
 import { nextWake } from './flow-draft.ts';
-import { dependentsOf, isEnded, isOpen, type PlanControl, type PlanState, type PlanStatus, type TicketRules, type TicketState } from './flow-state.ts';
+import { dependentsOf, isEnded, isOpen, waitsOf, type PlanControl, type PlanState, type PlanStatus, type TicketRules, type TicketState } from './flow-state.ts';
 
 /** What is kept of a plan: its columns, and its tickets in the order of their numbers. */
 export type KeptPlan = {
@@ -13,10 +13,7 @@ export type KeptPlan = {
 
 /** The state decide() had before it was kept: everything derived is derived again. */
 export function restorePlan({ flow, status, control, rules, tickets: kept }: KeptPlan): PlanState {
-  const tickets = kept.map((ticket, n) => ({
-    ...ticket,
-    waits: rules[n].deps.filter((dep) => !hasCompleted(kept[dep].status)).length,
-  }));
+  const tickets = kept.map((ticket, n) => ({ ...ticket, waits: waitsOf(rules[n], kept) }));
   const state: PlanState = {
     flow, status, control, rules, tickets,
     dependents: dependentsOf(rules),
@@ -29,6 +26,3 @@ export function restorePlan({ flow, status, control, rules, tickets: kept }: Kep
   if (!isEnded(status)) state.timerAt = nextWake(state);
   return state;
 }
-
-const hasCompleted = (status: TicketState['status']): boolean =>
-  status === 'completed' || status === 'compensating' || status === 'compensated';

@@ -170,3 +170,14 @@ export async function isEmptyStore(store: Store): Promise<boolean> {
   const rows = await store.read({ as: 'coordinator' }, (sql) => sql.query('select 1 from plan limit 1'));
   return rows.length === 0;
 }
+
+/** The newest plan that was started under a correlation id. Rare, so without an index of its own: by time, bounded. */
+export async function findPlanByCorrelation(store: Store, scope: Scope, correlationId: string, instance: string | null): Promise<KeptPlan | null> {
+  const rows = await store.read(scope, (sql) =>
+    sql.query(
+      `select * from (select ${PLAN} from plan p where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
+       where q.correlation_id = $1 limit 1`,
+      [correlationId, instance],
+    ));
+  return rows.length === 0 ? null : keptPlanOf(rows[0]);
+}

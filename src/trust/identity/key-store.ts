@@ -47,8 +47,9 @@ export async function listKeys(store: Store, scope: Scope, query: { instance: st
 }
 
 export const insertKey = (key: { keyId: string; kind: string; instance: string | null; agentId: string | null; hash: Uint8Array; createdBy: string; expiresAt: Date | null }) => ({
-  text: 'insert into api_key (key_id, instance, kind, agent_id, hash, created_by, expires_at) values ($1, $2, $3, $4, $5, $6, $7)',
-  values: [key.keyId, key.instance ?? SYSTEM_INSTANCE, key.kind, key.agentId, key.hash, key.createdBy, key.expiresAt],
+  text: `insert into api_key (key_id, instance, kind, agent_id, hash, created_by, expires_at)
+    values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7)`,
+  values: [key.keyId, key.instance ?? SYSTEM_INSTANCE, key.kind, key.agentId, Buffer.from(key.hash).toString('hex'), key.createdBy, key.expiresAt],
 });
 
 export const markRevoked = (keyId: string, at: Date) => ({

@@ -1,0 +1,63 @@
+import type { AgentRegistration, ErrorClass } from './agent-transport.ts';
+
+/** What both kinds of configured agents say. Times in ms. */
+type ConfiguredAgent = Required<Pick<AgentRegistration, 'agent_id' | 'task_types' | 'capabilities' | 'concurrency' | 'labels'>> &
+  Pick<AgentRegistration, 'region' | 'version'>;
+
+export type CommandConfig = {
+  /** Never through a shell. `{node}`, `{folder}` (of agents.json) and `{home}` are replaced, nothing else. */
+  argv: string[];
+  /** Longest run; the ticket's own limit may be shorter. Default: that of the agent. */
+  timeout_ms: number;
+};
+
+/** Runs operator-configured commands. */
+export type ProcessAgentConfig = ConfiguredAgent & {
+  kind: 'process';
+  commands: Record<string, CommandConfig>;
+  /** What names the command: the ticket's task type, or a parameter. A COMPENSATE ticket is named by its `action` where there is one. */
+  choose_by: 'task_type' | { parameter: string };
+  /** Whose working folder: shared by the tickets of a plan (default), or of a company, or new for each run. */
+  work_folder: 'plan' | 'company' | 'run';
+  /** Absolute. Default: `work` in COLMEIA_HOME. */
+  work_root: string | null;
+  /** Days a plan's folder is kept after its last run. Default 7. */
+  keep_days: number;
+  /** Names of variables that commands may see, besides PATH and LANG. */
+  env: string[];
+  /** Default 3,600,000. */
+  timeout_ms: number;
+  /** Between SIGTERM and SIGKILL. Default 2,000. */
+  stop_grace_ms: number;
+  /** How long a command may go on while there is no control plane. Default 600,000. */
+  orphan_ms: number;
+  /** Bytes kept of each output stream, and the most an output file may have. Default 1 MiB. */
+  keep_bytes: number;
+  /** Error classes by exit code, over EXIT_CLASSES. */
+  exit_classes: Record<string, ErrorClass>;
+  /** Use a pid namespace where the machine can. Default true. */
+  namespace: boolean;
+};
+
+/** Posts tickets to an endpoint. */
+export type HttpAgentConfig = ConfiguredAgent & {
+  kind: 'http';
+  endpoint: string;
+  /** Key of the signature: a file (relative to agents.json) or the name of a variable; null = unsigned. */
+  secret: { file: string } | { env: string } | null;
+  /** Further headers, none of them secret. */
+  headers: Record<string, string>;
+  /** For the whole call with its repeats; the ticket's own limit may be shorter. Default 60,000. */
+  timeout_ms: number;
+  /** Repeats within one attempt after a lost connection or 502, 503, 504. Default 2. */
+  retries: number;
+  /** Default 1 MiB. */
+  max_response_bytes: number;
+};
+
+export type AgentConfig = { agents: (ProcessAgentConfig | HttpAgentConfig)[]; folder: string };
+
+/** Source: sysexits.h (65 EX_DATAERR, 64 EX_USAGE, 75 EX_TEMPFAIL, 77 EX_NOPERM); 126 and 127: sh(1). Any other code is transient. */
+export const EXIT_CLASSES: Readonly<Record<string, ErrorClass>> = {
+  64: 'poison', 65: 'poison', 75: 'transient', 77: 'auth', 126: 'poison', 127: 'poison',
+};

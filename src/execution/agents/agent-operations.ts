@@ -1,0 +1,130 @@
+import type { AgentView, Colmeia } from '../../colmeia.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
+import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
+import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
+import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
+import type { Context } from '../context.ts';
+import { agentKeyOf, type AgentSpec } from './agent.ts';
+import type { LiveAgent } from './agent-registry.ts';
+import { deleteAgent, findAgents, listAgents, setAgentState, upsertAgent, type KeptAgent } from './agent-store.ts';
+import { parseAgentSpec } from './parse-agent-spec.ts';
+import { RecentPolls } from './recent-polls.ts';
+
+const MAX_WAIT_MS = 60_000;
+
+export function agentOperations(context: Context): Colmeia['agents'] {
+  const { store, registry, writers, clock, settings } = context;
+  const recent = new RecentPolls(clock);
+
+  /** The agent a caller may act as. Throws AGENT_NOT_FOUND; FORBIDDEN for a key of another agent. */
+  const find = async (who: Principal, agentId: string): Promise<LiveAgent> => {
+    mustActAs(who, agentId);
+    const known = registry.get(agentKeyOf(who.instance, agentId));
+    if (known !== undefined) return known;
+    const kept = await findKept(who, agentId);
+    return registry.get(agentKeyOf(kept.instance, agentId)) ?? registry.put(kept.instance, kept.spec, kept.state);
+  };
+
+  const findKept = async (who: Principal, agentId: string): Promise<KeptAgent> => {
+    const notFound = new ColmeiaError('AGENT_NOT_FOUND', `agent "${agentId}" not found`);
+    if (agentId.includes('\u0000')) throw notFound;
+    const kept = (await findAgents(store, { as: 'coordinator' }, agentId)).filter((agent) => agent.instance === who.instance || (who.kind === 'operator' && who.instance === null));
+    // An operator means the fleet's own agent first.
+    const found = kept.find((agent) => agent.instance === null) ?? kept[0];
+    if (found === undefined) throw notFound;
+    return found;
+  };
+
+  const change = async (who: Principal, agent: { instance: string | null; spec: AgentSpec }, type: string, statement: { text: string; values: readonly unknown[] }) => {
+    const instance = agent.instance ?? SYSTEM_INSTANCE;
+    const event = { type, by: actorOf(who), data: { agent: agent.spec.agent_id } };
+    await writers.at(instance, (writer) => writer.append({ instance, events: [event], statements: [statement] }));
+  };
+
+  return {
+    async register(who, value) {
+      const spec = parseAgentSpec(value);
+      mustActAs(who, spec.agent_id);
+      const { instance } = who;
+      const known = registry.get(agentKeyOf(instance, spec.agent_id));
+      if (known === undefined || known.state !== 'active' || JSON.stringify(known.spec) !== JSON.stringify(spec)) {
+        await change(who, { instance, spec }, 'agent.registered', upsertAgent(instance, spec));
+        registry.put(instance, spec);
+        writers.agentChanged({ instance, spec, state: 'active' });
+      } else known.lastSeenAt = clock.now();
+      return { agent_id: spec.agent_id, heartbeat_interval_ms: settings.heartbeatIntervalMs, lease_duration_ms: registry.leaseDurationMs };
+    },
+    async heartbeat(who, agentId, { telemetry }) {
+      const agent = await find(who, agentId);
+      agent.lastSeenAt = clock.now();
+      if (telemetry !== undefined && JSON.stringify(telemetry).length <= 16_384) agent.telemetry = telemetry;
+      return { agent_id: agentId, state: agent.state };
+    },
+    async drain(who, agentId) {
+      const agent = await find(who, agentId);
+      if (agent.state !== 'draining') {
+        await change(who, agent, 'agent.draining', setAgentState(agent.instance, agentId, 'draining'));
+        registry.setState(agent.key, 'draining');
+        writers.agentChanged({ instance: agent.instance, spec: agent.spec, state: 'draining' });
+      }
+      return { agent_id: agentId, state: 'draining' };
+    },
+    async remove(who, agentId) {
+      const agent = await find(who, agentId);
+      await change(who, agent, 'agent.removed', deleteAgent(agent.instance, agentId));
+      registry.remove(agent.key);
+      writers.agentChanged({ instance: agent.instance, agentId });
+    },
+    async get(who, agentId) {
+      mustDirectOrBe(who, agentId);
+      return viewOf(context, await findKept(who, agentId));
+    },
+    async list(who, query) {
+      mustDirect(who);
+      const limit = pageLimit(query.limit);
+      const after = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
+      const rows = await listAgents(store, scopeOf(who), { instance: filterOf(who, query.instance), after: { instance: after[0], id: after[1] }, limit: limit + 1 });
+      return pageOf(rows, limit, (agent) => [agent.instance ?? SYSTEM_INSTANCE, agent.spec.agent_id], (agent) => viewOf(context, agent));
+    },
+    async lease(who, agentId, request, more = {}) {
+      const agent = await find(who, agentId);
+      const max = wholeNumber(request.max ?? 1, 'max', 1, 1_000);
+      const waitMs = wholeNumber(request.wait_ms ?? 30_000, 'wait_ms', 0, MAX_WAIT_MS);
+      const known = { instance: agent.instance, spec: agent.spec, state: agent.state };
+      const granted = await recent.once(`${agent.key}\n${more.idempotencyKey ?? ''}`, more.idempotencyKey !== undefined, () =>
+        writers.poll(known, max, waitMs, more.signal));
+      return {
+        leases: granted.map((lease) => ({
+          lease_id: lease.leaseId, fencing_token: lease.fence, attempt: lease.attempt, expires_at: lease.expiresAt, ticket: lease.ticket,
+        })),
+      };
+    },
+  };
+}
+
+/** Operators and companies may act as any agent of theirs; an agent's key only as the agent it names. */
+export function mustActAs(who: Principal, agentId: string): void {
+  if (who.kind === 'agent' && who.agentId !== null && who.agentId !== agentId) {
+    throw new ColmeiaError('FORBIDDEN', 'this key belongs to another agent');
+  }
+}
+
+function mustDirectOrBe(who: Principal, agentId: string): void {
+  if (who.kind === 'agent') mustActAs(who, agentId);
+}
+
+function viewOf({ registry, clock, settings }: Context, { instance, spec, state }: KeptAgent): AgentView {
+  const live = registry.get(agentKeyOf(instance, spec.agent_id));
+  const isSilent = live === undefined || (live.polls.size === 0 && clock.now() - live.lastSeenAt > 3 * settings.heartbeatIntervalMs);
+  return {
+    ...spec, instance, state: state === 'active' && isSilent ? 'silent' : state,
+    last_seen_at: live?.lastSeenAt ?? null, running: live?.leases.size ?? 0,
+  };
+}
+
+function wholeNumber(value: unknown, path: string, min: number, max: number): number {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
+  const message = `must be a whole number from ${min} to ${max}`;
+  throw new ColmeiaError('INVALID_REQUEST', `${path} ${message}`, { faults: [{ path, message }] });
+}
+

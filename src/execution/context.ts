@@ -1,0 +1,21 @@
+import type { InstanceDirectory } from '../trust/identity/instance-directory.ts';
+import type { AgentRegistry } from './agents/agent-registry.ts';
+import type { CompanyWriters } from './flow/company-writer.ts';
+import type { FlowEngine } from './flow/flow-engine.ts';
+import type { FlowPolicy } from './plans/prepare-decision.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Store } from '../platform/store/store.ts';
+import type { Authenticator } from '../trust/identity/authenticate.ts';
+
+/** Everything an operation may need, wired once in create-colmeia.ts. */
+export type Context = {
+  store: Store;
+  clock: Clock;
+  engine: FlowEngine;
+  registry: AgentRegistry;
+  writers: CompanyWriters;
+  instances: InstanceDirectory;
+  authenticator: Authenticator;
+  policy: FlowPolicy;
+  settings: { heartbeatIntervalMs: number; defaultInstance: string; version: string };
+};

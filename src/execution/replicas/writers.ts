@@ -1,0 +1,119 @@
+import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
+import { agentKeyOf, type Lease } from '../agents/agent.ts';
+import type { AgentRegistry } from '../agents/agent-registry.ts';
+import type { CompanyWriter, CompanyWriters, GrantedLease, KnownAgent } from '../flow/company-writer.ts';
+import type { FlowEngine } from '../flow/flow-engine.ts';
+import { grantedLease } from '../flow/local-writer.ts';
+import { parseLeaseId } from '../plans/plan.ts';
+import type { PeerMethods } from './peers.ts';
+import type { Replica } from './replica-store.ts';
+import type { Replicas } from './replicas.ts';
+
+/** How long a call waits for a company that is moving. */
+const MOVE_MS = 5_000;
+const MOVE_STEP_MS = 50;
+
+type PollInput = { agent: KnownAgent; max: number; waitMs: number };
+
+/** Work for an agent from the companies at home here. */
+export function localPoll({ engine, registry }: { engine: FlowEngine; registry: AgentRegistry }) {
+  return async ({ agent, max, waitMs }: PollInput, signal?: AbortSignal): Promise<GrantedLease[]> => {
+    const key = agentKeyOf(agent.instance, agent.spec.agent_id);
+    const known = registry.get(key) ?? registry.put(agent.instance, agent.spec, agent.state);
+    const leases = await registry.poll(known, max, waitMs, signal);
+    return leases.flatMap((lease: Lease) => grantedLease(engine, lease) ?? []);
+  };
+}
+
+/** Embedded: every company is at home here. */
+export function embeddedWriters(writer: CompanyWriter, poll: ReturnType<typeof localPoll>): CompanyWriters {
+  return {
+    at: (_instance, ask) => ask(writer),
+    poll: (agent, max, waitMs, signal) => poll({ agent, max, waitMs }, signal),
+    agentChanged: () => {},
+  };
+}
+
+/** What the other replicas may ask of this one. */
+export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry: AgentRegistry): PeerMethods {
+  const poll = localPoll({ engine, registry });
+  const calls = Object.entries(writer).map(([name, call]) => [name, { call: (input: never) => call(input) }]);
+  return {
+    ...Object.fromEntries(calls),
+    poll: { call: (input: PollInput, signal) => poll(input, signal), undo: (leases: GrantedLease[]) => release(engine, leases) },
+    release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
+    agentChanged: { call: async (agent: KnownAgent | { instance: string | null; agentId: string }) => learn(registry, agent) },
+  } as PeerMethods;
+}
+
+function release(engine: FlowEngine, leases: readonly GrantedLease[]): void {
+  for (const { leaseId } of leases) {
+    const place = parseLeaseId(leaseId);
+    if (place) engine.release({ plan: place.key, n: place.n, fence: place.fence });
+  }
+}
+
+function learn(registry: AgentRegistry, agent: KnownAgent | { instance: string | null; agentId: string }): void {
+  if ('spec' in agent) registry.put(agent.instance, agent.spec, agent.state);
+  else registry.remove(agentKeyOf(agent.instance, agent.agentId));
+}
+
+/** Several replicas: a call goes to the company's owner, an agent's poll to all of them. */
+export function replicatedWriters(options: { writer: CompanyWriter; engine: FlowEngine; registry: AgentRegistry; replicas: Replicas }): CompanyWriters {
+  const { writer, engine, registry, replicas } = options;
+  const poll = localPoll({ engine, registry });
+  const { client } = replicas;
+
+  const remote = (owner: Replica): CompanyWriter =>
+    new Proxy({} as CompanyWriter, { get: (_target, method: string) => (input: unknown) => client.call(owner, method, input) });
+
+  const pollAll = async (agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]> => {
+    const others = replicas.others();
+    if (others.length === 0) return poll({ agent, max, waitMs }, signal);
+    const done = new AbortController();
+    const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal]);
+    return new Promise((resolve) => {
+      let left = others.length + 1;
+      let isAnswered = false;
+      const got = (leases: GrantedLease[], giveBack: (surplus: GrantedLease[]) => void): void => {
+        left--;
+        if (isAnswered) giveBack(leases);
+        else if (leases.length > 0 || left === 0) {
+          isAnswered = true;
+          resolve(leases);
+          done.abort();
+        }
+      };
+      void poll({ agent, max, waitMs }, either).then((leases) => got(leases, (surplus) => release(engine, surplus)));
+      for (const replica of others) {
+        const giveBack = (surplus: GrantedLease[]): void => {
+          if (surplus.length > 0) void client.call(replica, 'release', surplus).catch(() => {}); // else they run out
+        };
+        client.call<GrantedLease[]>(replica, 'poll', { agent, max, waitMs }, { waitMs, signal: either })
+          .then((leases) => got(leases, giveBack), () => got([], giveBack));
+      }
+    });
+  };
+
+  return {
+    async at(instance, ask) {
+      const until = Date.now() + MOVE_MS;
+      for (;;) {
+        try {
+          if (engine.owns(instance)) return await ask(writer);
+          const owner = replicas.ownerOf(instance);
+          if (owner === null) throw new ColmeiaError('NOT_OWNER', `company "${instance}" is moving; it is not available just now`, { retryAfterMs: 500 });
+          return await ask(remote(owner));
+        } catch (error) {
+          if (!isColmeiaError(error, 'NOT_OWNER') || Date.now() >= until) throw error;
+          await new Promise((resolve) => setTimeout(resolve, MOVE_STEP_MS));
+          await replicas.tick();
+        }
+      }
+    },
+    poll: pollAll,
+    agentChanged(agent) {
+      for (const replica of replicas.others()) void client.call(replica, 'agentChanged', agent).catch(() => {}); // it asks the database
+    },
+  };
+}
