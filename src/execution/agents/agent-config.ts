@@ -1,7 +1,9 @@
 import type { AgentRegistration, ErrorClass } from './agent-transport.ts';
 
 /** What both kinds of configured agents say. Times in ms. */
-type ConfiguredAgent = Required<Pick<AgentRegistration, 'agent_id' | 'task_types' | 'capabilities' | 'concurrency' | 'labels'>> &
+type ConfiguredAgent = Required<
+  Pick<AgentRegistration, 'agent_id' | 'task_types' | 'capabilities' | 'concurrency' | 'labels'>
+> &
   Pick<AgentRegistration, 'region' | 'version'>;
 
 export type CommandConfig = {
@@ -59,5 +61,10 @@ export type AgentConfig = { agents: (ProcessAgentConfig | HttpAgentConfig)[]; fo
 
 /** Source: sysexits.h (65 EX_DATAERR, 64 EX_USAGE, 75 EX_TEMPFAIL, 77 EX_NOPERM); 126 and 127: sh(1). Any other code is transient. */
 export const EXIT_CLASSES: Readonly<Record<string, ErrorClass>> = {
-  64: 'poison', 65: 'poison', 75: 'transient', 77: 'auth', 126: 'poison', 127: 'poison',
+  64: 'poison',
+  65: 'poison',
+  75: 'transient',
+  77: 'auth',
+  126: 'poison',
+  127: 'poison',
 };

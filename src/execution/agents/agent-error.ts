@@ -7,7 +7,11 @@ export class AgentError extends Error {
   /** When a repeat makes sense; null = the control plane decides. */
   readonly retryAfterMs: number | null;
 
-  constructor(message: string, errorClass: ErrorClass = 'transient', more: { retryAfterMs?: number | null; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    errorClass: ErrorClass = 'transient',
+    more: { retryAfterMs?: number | null; cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'AgentError';
     this.errorClass = errorClass;

@@ -45,7 +45,15 @@ export type AgentLoopOptions = {
 };
 
 /** Refusals that a repeat does not change. */
-const FINAL = new Set<ErrorCode>(['INVALID_REQUEST', 'TOO_LARGE', 'FORBIDDEN', 'UNAUTHENTICATED', 'AGENT_NOT_FOUND', 'ROUTE_NOT_FOUND', 'CONFIG_INVALID']);
+const FINAL = new Set<ErrorCode>([
+  'INVALID_REQUEST',
+  'TOO_LARGE',
+  'FORBIDDEN',
+  'UNAUTHENTICATED',
+  'AGENT_NOT_FOUND',
+  'ROUTE_NOT_FOUND',
+  'CONFIG_INVALID',
+]);
 const LOST = new Set<ErrorCode>(['LEASE_FENCED', 'LEASE_NOT_FOUND']);
 /** Leases remembered after their end, in case a repeated poll answers them again. */
 const REMEMBERED = 1_000;
@@ -108,9 +116,12 @@ export class AgentLoop {
   async #stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     this.#wake();
-    const drained = this.#terms === undefined ? Promise.resolve() : this.#options.transport.drain(this.#options.spec.agent_id);
+    const drained =
+      this.#terms === undefined ? Promise.resolve() : this.#options.transport.drain(this.#options.spec.agent_id);
     // The drain ends the poll with an answer; cutting it off could lose leases on their way.
-    await Promise.race([drained.catch(() => {}), sleep(1_000)]);
+    const waited = new AbortController();
+    await Promise.race([drained.catch(() => {}), sleep(1_000, undefined, waited).catch(() => {})]);
+    waited.abort();
     const cut = setTimeout(() => this.#polling.abort(), this.#terms === undefined ? 0 : 500);
     const grace = setTimeout(() => {
       for (const held of this.#active.values()) held.stop('stopping');
@@ -135,7 +146,12 @@ export class AgentLoop {
 
   async #register(first: boolean): Promise<void> {
     const { transport, spec } = this.#options;
-    const terms = await this.#untilAnswered('register', () => transport.register(spec), this.#polling.signal, first ? FINAL : undefined);
+    const terms = await this.#untilAnswered(
+      'register',
+      () => transport.register(spec),
+      this.#polling.signal,
+      first ? FINAL : undefined,
+    );
     if (terms !== null) this.#terms = terms;
   }
 
@@ -219,7 +235,12 @@ export class AgentLoop {
   }
 
   /** False when it could not be said before the end. */
-  async #report(held: HeldLease, output: Record<string, string> | null, error: unknown, logs: string[]): Promise<boolean> {
+  async #report(
+    held: HeldLease,
+    output: Record<string, string> | null,
+    error: unknown,
+    logs: string[],
+  ): Promise<boolean> {
     const { transport } = this.#options;
     const { lease_id, fencing_token: fencingToken } = held.grant;
     const signal = this.#over.signal;
@@ -227,7 +248,10 @@ export class AgentLoop {
     if (output !== null) {
       try {
         const completion = { fencingToken, output, ...(logs.length === 0 ? {} : { logs }) };
-        return (await this.#untilAnswered('complete', () => transport.complete(lease_id, completion), signal, refused)) !== null;
+        return (
+          (await this.#untilAnswered('complete', () => transport.complete(lease_id, completion), signal, refused)) !==
+          null
+        );
       } catch (refusal) {
         if (isColmeiaError(refusal) && LOST.has(refusal.code)) return true;
         error = new AgentError(`the output was refused: ${messageOf(refusal)}`, 'poison');
@@ -244,11 +268,17 @@ export class AgentLoop {
   }
 
   /** Repeats a call until it is answered; throws refusals in `final`; null when the signal was aborted before. */
-  async #untilAnswered<T>(what: string, call: () => Promise<T>, signal: AbortSignal, final: ReadonlySet<ErrorCode> = new Set()): Promise<T | null> {
+  async #untilAnswered<T>(
+    what: string,
+    call: () => Promise<T>,
+    signal: AbortSignal,
+    final: ReadonlySet<ErrorCode> = new Set(),
+  ): Promise<T | null> {
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         const answer = await call();
-        if (this.#lastTrouble !== '') this.#options.log('info', `${this.#options.spec.agent_id}: the control plane answers again`);
+        if (this.#lastTrouble !== '')
+          this.#options.log('info', `${this.#options.spec.agent_id}: the control plane answers again`);
         this.#lastTrouble = '';
         return answer;
       } catch (error) {
@@ -291,7 +321,10 @@ function contextOf(held: HeldLease): AttemptContext {
 export function outputOf(result: unknown): Record<string, string> {
   if (result === undefined || result === null) return {};
   if (typeof result !== 'object' || Array.isArray(result)) {
-    throw new AgentError(`the output must be a JSON object, but is ${Array.isArray(result) ? 'an array' : `a ${typeof result}`}`, 'poison');
+    throw new AgentError(
+      `the output must be a JSON object, but is ${Array.isArray(result) ? 'an array' : `a ${typeof result}`}`,
+      'poison',
+    );
   }
   const output: Record<string, string> = {};
   for (const [name, value] of Object.entries(result)) {

@@ -45,8 +45,15 @@ export async function startConfiguredAgents(options: ConfiguredAgentsOptions): P
       const adapter = new ProcessAdapter({ config: agent, folder: config.folder, home: options.home, host, env });
       const held = await adapter.held();
       if (held.length > 0) log('info', `${agent.agent_id}: takes up ${held.length} commands of the last run`);
-      loops.push(startLoop(options, agent, { handler: adapter.run, held, onSettled: (leaseId) => adapter.settled(leaseId) }));
-      sweeps.push(() => void adapter.sweep(Date.now()).catch((error: Error) => log('warn', `${agent.agent_id}: sweep: ${error.message}`)));
+      loops.push(
+        startLoop(options, agent, { handler: adapter.run, held, onSettled: (leaseId) => adapter.settled(leaseId) }),
+      );
+      sweeps.push(
+        () =>
+          void adapter
+            .sweep(Date.now())
+            .catch((error: Error) => log('warn', `${agent.agent_id}: sweep: ${error.message}`)),
+      );
     }
   }
   for (const sweep of sweeps) sweep();
@@ -68,7 +75,12 @@ function startLoop(
 ): AgentLoop {
   const { agent_id, kind, task_types, capabilities, concurrency, labels, region, version } = agent;
   const spec = {
-    agent_id, kind, task_types, capabilities, concurrency, labels,
+    agent_id,
+    kind,
+    task_types,
+    capabilities,
+    concurrency,
+    labels,
     ...(region === undefined ? {} : { region }),
     ...(version === undefined ? {} : { version }),
   };
@@ -79,5 +91,7 @@ function startLoop(
 
 /** Whatever the helper knows, its commands could read: nothing but what every program needs. */
 function plainEnvironment(env: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(['PATH', 'LANG'].filter((name) => env[name] !== undefined).map((name) => [name, env[name]!]));
+  return Object.fromEntries(
+    ['PATH', 'LANG'].filter((name) => env[name] !== undefined).map((name) => [name, env[name]!]),
+  );
 }

@@ -45,7 +45,7 @@ export async function endProcessTree(tree: ProcessTree, graceMs: number): Promis
   if (!canScan()) return endGroup(tree, graceMs);
   if (graceMs > 0) {
     for (const pid of membersOf(tree)) if (!(tree.namespaced && pid === tree.pid)) signal(pid, 'SIGTERM');
-    for (const end = Date.now() + graceMs; Date.now() < end && membersOf(tree).length > 0; ) await sleep(20);
+    for (const end = Date.now() + graceMs; Date.now() < end && membersOf(tree).length > 0;) await sleep(20);
   }
   for (let round = 0; round < 50; round++) {
     const members = membersOf(tree);
@@ -71,7 +71,7 @@ export function membersOf(tree: ProcessTree): number[] {
     const ofGroup = !reused && (seen.group === tree.pid || seen.session === tree.pid);
     if (ofGroup || carriesMark(seen.pid, tree)) members.add(seen.pid);
   }
-  for (let before = -1; before !== members.size; ) {
+  for (let before = -1; before !== members.size;) {
     before = members.size;
     for (const seen of rest) if (members.has(seen.parent)) members.add(seen.pid);
   }
@@ -82,7 +82,7 @@ async function endGroup({ pid }: ProcessTree, graceMs: number): Promise<number> 
   const alive = (): boolean => signal(-pid, 0);
   if (graceMs > 0) {
     signal(-pid, 'SIGTERM');
-    for (const end = Date.now() + graceMs; Date.now() < end && alive(); ) await sleep(20);
+    for (const end = Date.now() + graceMs; Date.now() < end && alive();) await sleep(20);
   }
   for (let round = 0; round < 20 && alive(); round++) {
     signal(-pid, 'SIGKILL');
@@ -101,7 +101,9 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 
 /** The streams of a process right after its start, for `ProcessTree.streams`. */
 export function streamsOf(pid: number): string[] {
-  return [1, 2].map((fd) => readStream(pid, fd)).filter((stream) => stream !== null && /^(pipe|socket):/.test(stream)) as string[];
+  return [1, 2]
+    .map((fd) => readStream(pid, fd))
+    .filter((stream) => stream !== null && /^(pipe|socket):/.test(stream)) as string[];
 }
 
 function readStream(pid: number, fd: number): string | null {
@@ -143,7 +145,13 @@ function readProcess(pid: number): Seen | null {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return { pid, parent: Number(fields[1]), group: Number(fields[2]), session: Number(fields[3]), ticks: Number(fields[19]) };
+    return {
+      pid,
+      parent: Number(fields[1]),
+      group: Number(fields[2]),
+      session: Number(fields[3]),
+      ticks: Number(fields[19]),
+    };
   } catch {
     return null;
   }

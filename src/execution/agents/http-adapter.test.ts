@@ -41,20 +41,42 @@ beforeEach(() => {
   seen = [];
 });
 
-const TICKET = { ticket_id: 't', parameters: { city: 'São Paulo' }, metadata: {}, sla: { deadline: 0, timeout_ms: 60_000, max_retries: 0 } } as unknown as ExecutionTicket;
+const TICKET = {
+  ticket_id: 't',
+  parameters: { city: 'São Paulo' },
+  metadata: {},
+  sla: { deadline: 0, timeout_ms: 60_000, max_retries: 0 },
+} as unknown as ExecutionTicket;
 
-async function post(more: Record<string, unknown> = {}, signal = new AbortController().signal, ticket = TICKET): Promise<Record<string, string>> {
-  const config = parseAgentConfig([{ agent_id: 'h', kind: 'http', task_types: ['QUERY'], endpoint: `${address}/run?x=1`, ...more }], folder).agents[0] as HttpAgentConfig;
+async function post(
+  more: Record<string, unknown> = {},
+  signal = new AbortController().signal,
+  ticket = TICKET,
+): Promise<Record<string, string>> {
+  const config = parseAgentConfig(
+    [{ agent_id: 'h', kind: 'http', task_types: ['QUERY'], endpoint: `${address}/run?x=1`, ...more }],
+    folder,
+  ).agents[0] as HttpAgentConfig;
   const adapter = new HttpAdapter({ config, folder, env: { HOOK_SECRET: 'whsec-2' }, random: () => 0 });
   try {
-    return await adapter.run(ticket, { signal, attempt: 1, leaseId: 'lease-9', fencingToken: 1, progress: () => {}, log: () => {} });
+    return await adapter.run(ticket, {
+      signal,
+      attempt: 1,
+      leaseId: 'lease-9',
+      fencingToken: 1,
+      progress: () => {},
+      log: () => {},
+    });
   } finally {
     await adapter.close();
   }
 }
 
 const failure = (result: Promise<unknown>): Promise<AgentError> =>
-  result.then(() => assert.fail('it should have failed'), (error: unknown) => (assert.ok(error instanceof AgentError, String(error)), error));
+  result.then(
+    () => assert.fail('it should have failed'),
+    (error: unknown) => (assert.ok(error instanceof AgentError, String(error)), error),
+  );
 
 const statusOnce = (status: number, headers: Record<string, string> = {}, body = ''): void => {
   answer = (response) => response.writeHead(status, headers).end(body);
@@ -63,7 +85,10 @@ const statusOnce = (status: number, headers: Record<string, string> = {}, body =
 describe('http adapter', () => {
   test('posts the ticket, signed, and takes the answer as output', async () => {
     answer = (response) => response.end('{"temperature":21,"unit":"C"}');
-    assert.deepEqual(await post({ secret: { file: 'secret' }, headers: { 'x-team': 'sales' } }), { temperature: '21', unit: 'C' });
+    assert.deepEqual(await post({ secret: { file: 'secret' }, headers: { 'x-team': 'sales' } }), {
+      temperature: '21',
+      unit: 'C',
+    });
     const [{ url, headers, body }] = seen as [Seen];
     assert.equal(url, '/run?x=1');
     assert.deepEqual(JSON.parse(body), TICKET);
@@ -85,7 +110,17 @@ describe('http adapter', () => {
   });
 
   test('each status has its error class', async () => {
-    const classes = { 400: 'poison', 401: 'auth', 403: 'auth', 404: 'poison', 408: 'timeout', 422: 'poison', 429: 'quota', 500: 'transient', 503: 'transient' };
+    const classes = {
+      400: 'poison',
+      401: 'auth',
+      403: 'auth',
+      404: 'poison',
+      408: 'timeout',
+      422: 'poison',
+      429: 'quota',
+      500: 'transient',
+      503: 'transient',
+    };
     for (const [status, errorClass] of Object.entries(classes)) {
       statusOnce(Number(status), {}, 'because');
       const error = await failure(post({ retries: 0 }));
@@ -103,9 +138,13 @@ describe('http adapter', () => {
   });
 
   test('a lost connection and a 503 are repeated, with the same key', async () => {
-    answer = (response, n) => (n === 1 ? response.destroy() : n === 2 ? response.writeHead(503).end() : response.end('{"n":3}'));
+    answer = (response, n) =>
+      n === 1 ? response.destroy() : n === 2 ? response.writeHead(503).end() : response.end('{"n":3}');
     assert.deepEqual(await post(), { n: '3' });
-    assert.deepEqual(seen.map(({ headers }) => headers['idempotency-key']), ['lease-9', 'lease-9', 'lease-9']);
+    assert.deepEqual(
+      seen.map(({ headers }) => headers['idempotency-key']),
+      ['lease-9', 'lease-9', 'lease-9'],
+    );
   });
 
   test('an answer that is late, too large, no JSON or no object fails in its own way', async () => {
@@ -120,10 +159,16 @@ describe('http adapter', () => {
   });
 
   test('a redirect stays within its host', async () => {
-    answer = (response, n) => (n === 1 ? response.writeHead(308, { location: '/moved' }).end() : response.end('{"ok":1}'));
+    answer = (response, n) =>
+      n === 1 ? response.writeHead(308, { location: '/moved' }).end() : response.end('{"ok":1}');
     assert.deepEqual(await post(), { ok: '1' });
     assert.equal(seen[1]!.url, '/moved');
-    for (const [status, location] of [[307, 'http://127.0.0.2:9/'], [308, '//evil.test/x'], [302, '/moved'], [308, '/run?x=1']] as const) {
+    for (const [status, location] of [
+      [307, 'http://127.0.0.2:9/'],
+      [308, '//evil.test/x'],
+      [302, '/moved'],
+      [308, '/run?x=1'],
+    ] as const) {
       statusOnce(status, { location });
       assert.equal((await failure(post())).errorClass, 'poison', location);
     }

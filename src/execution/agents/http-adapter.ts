@@ -40,7 +40,12 @@ export class HttpAdapter {
     this.#options = options;
     const url = new URL(options.config.endpoint);
     this.#path = `${url.pathname}${url.search}`;
-    this.#pool = new Pool(url.origin, { connections: options.config.concurrency, keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0 });
+    this.#pool = new Pool(url.origin, {
+      connections: options.config.concurrency,
+      keepAliveTimeout: 60_000,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
   }
 
   close(): Promise<void> {
@@ -101,7 +106,10 @@ export class HttpAdapter {
       const target = URL.parse(String(headers.location ?? ''), new URL(path, config.endpoint).href);
       const keepsBody = status === 307 || status === 308;
       if (!keepsBody || redirects >= REDIRECTS || target?.origin !== new URL(config.endpoint).origin) {
-        throw new AgentError(`the endpoint answered with a redirect (${status}) that is not followed: only 307 and 308 within its own host are`, 'poison');
+        throw new AgentError(
+          `the endpoint answered with a redirect (${status}) that is not followed: only 307 and 308 within its own host are`,
+          'poison',
+        );
       }
       path = `${target.pathname}${target.search}`;
     }
@@ -111,8 +119,12 @@ export class HttpAdapter {
   async #secret(): Promise<string | null> {
     const { config, folder, env } = this.#options;
     if (config.secret === null) return null;
-    const secret = 'env' in config.secret ? env[config.secret.env] : await readFile(resolve(folder, config.secret.file), 'utf8').catch(() => undefined);
-    if (!secret?.trim()) throw new AgentError('the secret of the signature cannot be read; see the configuration of the agent', 'auth');
+    const secret =
+      'env' in config.secret
+        ? env[config.secret.env]
+        : await readFile(resolve(folder, config.secret.file), 'utf8').catch(() => undefined);
+    if (!secret?.trim())
+      throw new AgentError('the secret of the signature cannot be read; see the configuration of the agent', 'auth');
     return secret.trim();
   }
 }
@@ -139,7 +151,9 @@ function outputFrom({ status, headers, text }: Answer): Record<string, string> {
     return outputOf(value);
   }
   const said = text.trim() === '' ? '' : `: ${text.slice(0, SAID_LENGTH)}`;
-  throw new AgentError(`the endpoint answered ${status}${said}`, classOf(status), { retryAfterMs: retryAfterMs(headers['retry-after']) });
+  throw new AgentError(`the endpoint answered ${status}${said}`, classOf(status), {
+    retryAfterMs: retryAfterMs(headers['retry-after']),
+  });
 }
 
 function classOf(status: number): ErrorClass {

@@ -42,10 +42,19 @@ export class HttpAgentTransport implements AgentTransport {
     );
 
   heartbeatLease: AgentTransport['heartbeatLease'] = (leaseId, { fencingToken, progress, logs }) =>
-    this.#call<LeaseState>(`leases/${encodeURIComponent(leaseId)}/heartbeat`, { fencing_token: fencingToken, progress, logs });
+    this.#call<LeaseState>(`leases/${encodeURIComponent(leaseId)}/heartbeat`, {
+      fencing_token: fencingToken,
+      progress,
+      logs,
+    });
 
   complete: AgentTransport['complete'] = (leaseId, { fencingToken, output, metadata, logs }) =>
-    this.#call(`leases/${encodeURIComponent(leaseId)}/complete`, { fencing_token: fencingToken, output, metadata, logs });
+    this.#call(`leases/${encodeURIComponent(leaseId)}/complete`, {
+      fencing_token: fencingToken,
+      output,
+      metadata,
+      logs,
+    });
 
   fail: AgentTransport['fail'] = (leaseId, { fencingToken, errorMessage, errorClass, retryAfterMs }) =>
     this.#call(`leases/${encodeURIComponent(leaseId)}/fail`, {
@@ -106,7 +115,9 @@ async function readHome(home: string, file: string, variable: string): Promise<s
   try {
     return (await readFile(join(home, file), 'utf8')).trim();
   } catch (cause) {
-    throw new Error(`no "${file}" in ${home}: is the control plane running? (${variable} may be set instead)`, { cause });
+    throw new Error(`no "${file}" in ${home}: is the control plane running? (${variable} may be set instead)`, {
+      cause,
+    });
   }
 }
 

@@ -57,7 +57,7 @@ export class OutputTail {
 
 /** The last line that is a JSON object, as text; null = there is none. */
 export function lastObjectLine(text: string): string | null {
-  for (let end = text.length; end > 0; ) {
+  for (let end = text.length; end > 0;) {
     const start = text.lastIndexOf('\n', end - 1) + 1;
     const line = text.slice(start, end).trim();
     if (line.startsWith('{') && line.endsWith('}')) {

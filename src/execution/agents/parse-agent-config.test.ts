@@ -19,34 +19,98 @@ const PROCESS = { agent_id: 'builder', kind: 'process', task_types: ['BUILD'], c
 const HTTP = { agent_id: 'hook', kind: 'http', task_types: ['QUERY'], endpoint: 'https://hooks.example/run' };
 
 test('what is left out gets its default; relative paths start from the folder of the file', () => {
-  const { agents } = parseAgentConfig([{ ...PROCESS, work_root: 'w', commands: { BUILD: ['make'], TEST: { argv: ['make', 'test'], timeout_ms: 5 } } }, HTTP], '/etc/colmeia');
+  const { agents } = parseAgentConfig(
+    [
+      { ...PROCESS, work_root: 'w', commands: { BUILD: ['make'], TEST: { argv: ['make', 'test'], timeout_ms: 5 } } },
+      HTTP,
+    ],
+    '/etc/colmeia',
+  );
   const [builder, hook] = agents as [ProcessAgentConfig, unknown];
   assert.deepEqual(builder, {
-    agent_id: 'builder', kind: 'process', task_types: ['BUILD'], capabilities: [], concurrency: 1, labels: {},
+    agent_id: 'builder',
+    kind: 'process',
+    task_types: ['BUILD'],
+    capabilities: [],
+    concurrency: 1,
+    labels: {},
     commands: { BUILD: { argv: ['make'], timeout_ms: 3_600_000 }, TEST: { argv: ['make', 'test'], timeout_ms: 5 } },
-    choose_by: 'task_type', work_folder: 'plan', work_root: '/etc/colmeia/w', keep_days: 7, env: [], timeout_ms: 3_600_000, stop_grace_ms: 2_000,
-    orphan_ms: 600_000, keep_bytes: 1_048_576, exit_classes: {}, namespace: true,
+    choose_by: 'task_type',
+    work_folder: 'plan',
+    work_root: '/etc/colmeia/w',
+    keep_days: 7,
+    env: [],
+    timeout_ms: 3_600_000,
+    stop_grace_ms: 2_000,
+    orphan_ms: 600_000,
+    keep_bytes: 1_048_576,
+    exit_classes: {},
+    namespace: true,
   });
   assert.deepEqual(hook, {
-    agent_id: 'hook', kind: 'http', task_types: ['QUERY'], capabilities: [], concurrency: 1, labels: {}, endpoint: 'https://hooks.example/run',
-    secret: null, headers: {}, timeout_ms: 60_000, retries: 2, max_response_bytes: 1_048_576,
+    agent_id: 'hook',
+    kind: 'http',
+    task_types: ['QUERY'],
+    capabilities: [],
+    concurrency: 1,
+    labels: {},
+    endpoint: 'https://hooks.example/run',
+    secret: null,
+    headers: {},
+    timeout_ms: 60_000,
+    retries: 2,
+    max_response_bytes: 1_048_576,
   });
 });
 
 test('every fault is listed at once, with its path', () => {
   const faults = faultsOf([
-    { ...PROCESS, agent_id: '../x', task_types: ['BUILDS'], concurency: 2, concurrency: 0, commands: { 'a b': ['x'], empty: [], two: { argv: ['x', 1], timeout: 5 } } },
-    { ...PROCESS, env: ['COLMEIA_KEY', 'A-B'], exit_classes: { 300: 'quota', 3: 'bad' }, choose_by: { parameter: '' }, work_folder: 'home' },
+    {
+      ...PROCESS,
+      agent_id: '../x',
+      task_types: ['BUILDS'],
+      concurency: 2,
+      concurrency: 0,
+      commands: { 'a b': ['x'], empty: [], two: { argv: ['x', 1], timeout: 5 } },
+    },
+    {
+      ...PROCESS,
+      env: ['COLMEIA_KEY', 'A-B'],
+      exit_classes: { 300: 'quota', 3: 'bad' },
+      choose_by: { parameter: '' },
+      work_folder: 'home',
+    },
     { ...HTTP, agent_id: 'builder', endpoint: 'ftp://x', secret: 'plain text', headers: { a: 1 }, retries: 2.5 },
     { agent_id: 'x', kind: 'robot', task_types: [] },
     7,
   ]);
-  assert.deepEqual(faults.map(({ path }) => path).sort(), [
-    '[0].agent_id', '[0].task_types[0]', '[0].concurrency', '[0].commands.a b', '[0].commands.empty', '[0].commands.two.argv[1]', '[0].commands.two.timeout', '[0].concurency',
-    '[1].exit_classes.300', '[1].exit_classes.3', '[1].choose_by.parameter', '[1].work_folder', '[1].env[0]', '[1].env[1]',
-    '[2].endpoint', '[2].secret', '[2].headers.a', '[2].retries',
-    '[3].kind', '[3].task_types', '[4]', '[2].agent_id',
-  ].sort());
+  assert.deepEqual(
+    faults.map(({ path }) => path).sort(),
+    [
+      '[0].agent_id',
+      '[0].task_types[0]',
+      '[0].concurrency',
+      '[0].commands.a b',
+      '[0].commands.empty',
+      '[0].commands.two.argv[1]',
+      '[0].commands.two.timeout',
+      '[0].concurency',
+      '[1].exit_classes.300',
+      '[1].exit_classes.3',
+      '[1].choose_by.parameter',
+      '[1].work_folder',
+      '[1].env[0]',
+      '[1].env[1]',
+      '[2].endpoint',
+      '[2].secret',
+      '[2].headers.a',
+      '[2].retries',
+      '[3].kind',
+      '[3].task_types',
+      '[4]',
+      '[2].agent_id',
+    ].sort(),
+  );
   assert.match(faults.find(({ path }) => path === '[0].concurency')!.message, /did you mean "concurrency"/);
   assert.ok(!JSON.stringify(faults).includes('plain text'), 'a secret is not repeated');
 });

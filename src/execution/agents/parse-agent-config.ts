@@ -38,12 +38,17 @@ export function parseAgentConfig(value: unknown, folder: string): AgentConfig {
   const ids = new Map<string, number>();
   agents.forEach(({ agent_id }, n) => {
     const first = ids.get(agent_id);
-    if (first !== undefined && agent_id !== '') faults.push({ path: `[${n}].agent_id`, message: `is the same as [${first}].agent_id` });
+    if (first !== undefined && agent_id !== '')
+      faults.push({ path: `[${n}].agent_id`, message: `is the same as [${first}].agent_id` });
     else ids.set(agent_id, n);
   });
   if (faults.length > 0) {
     const list = faults.slice(0, 5).map(({ path, message }) => `${path} ${message}`.trim());
-    throw new ColmeiaError('CONFIG_INVALID', `the configuration of agents is wrong: ${list.join('; ')}${faults.length > 5 ? '; …' : ''}`, { faults });
+    throw new ColmeiaError(
+      'CONFIG_INVALID',
+      `the configuration of agents is wrong: ${list.join('; ')}${faults.length > 5 ? '; …' : ''}`,
+      { faults },
+    );
   }
   return { agents, folder };
 }
@@ -59,7 +64,8 @@ function takeAgent(fields: Fields, folder: string): ProcessAgentConfig | HttpAge
     ...(fields.has('region') ? { region: fields.text('region') } : {}),
     ...(fields.has('version') ? { version: fields.text('version') } : {}),
   };
-  const agent = kind === 'http' ? takeHttp(fields, shared) : kind === 'process' ? takeProcess(fields, shared, folder) : null;
+  const agent =
+    kind === 'http' ? takeHttp(fields, shared) : kind === 'process' ? takeProcess(fields, shared, folder) : null;
   if (agent !== null) fields.noOthers();
   return agent ?? ({ ...shared, kind } as never);
 }
@@ -80,19 +86,32 @@ function takeProcess(fields: Fields, shared: Shared, folder: string): ProcessAge
   }
   const env = fields.texts('env', { pattern: VARIABLE, is: 'the name of a variable' });
   env.forEach((name, n) => {
-    if (/^COLMEIA_/.test(name)) fields.report(`${fields.path}.env[${n}]`, 'must not begin with COLMEIA_: those are set for each run, and the keys of the control plane stay with it');
+    if (/^COLMEIA_/.test(name))
+      fields.report(
+        `${fields.path}.env[${n}]`,
+        'must not begin with COLMEIA_: those are set for each run, and the keys of the control plane stay with it',
+      );
   });
   const exit_classes: Record<string, ErrorClass> = {};
   for (const [code, name, path] of fields.entries('exit_classes', false)) {
-    if (!/^\d+$/.test(code) || Number(code) < 1 || Number(code) > 255) fields.report(path, 'must be named with an exit code from 1 to 255');
+    if (!/^\d+$/.test(code) || Number(code) < 1 || Number(code) > 255)
+      fields.report(path, 'must be named with an exit code from 1 to 255');
     if (!ERROR_CLASSES.includes(name as ErrorClass)) fields.report(path, `must be one of ${ERROR_CLASSES.join(', ')}`);
     exit_classes[code] = name as ErrorClass;
   }
   const work_root = fields.has('work_root') ? resolve(folder, fields.text('work_root')) : null;
   return {
-    ...shared, kind: 'process', commands, env, exit_classes, timeout_ms, work_root,
+    ...shared,
+    kind: 'process',
+    commands,
+    env,
+    exit_classes,
+    timeout_ms,
+    work_root,
     choose_by: takeChoice(fields),
-    work_folder: fields.has('work_folder') ? (fields.oneOf('work_folder', ['plan', 'company', 'run']) as 'plan') : 'plan',
+    work_folder: fields.has('work_folder')
+      ? (fields.oneOf('work_folder', ['plan', 'company', 'run']) as 'plan')
+      : 'plan',
     keep_days: fields.integer('keep_days', 7, 1, 3_650),
     stop_grace_ms: fields.integer('stop_grace_ms', 2_000, 0, HOUR_MS),
     orphan_ms: fields.integer('orphan_ms', 600_000, 0, 7 * 24 * HOUR_MS),
@@ -114,10 +133,13 @@ function takeChoice(fields: Fields): ProcessAgentConfig['choose_by'] {
 function takeHttp(fields: Fields, shared: Shared): HttpAgentConfig {
   const endpoint = fields.text('endpoint');
   const url = URL.parse(endpoint);
-  if (endpoint !== '' && (url === null || !/^https?:$/.test(url.protocol))) fields.report(`${fields.path}.endpoint`, 'must be an http(s) URL');
+  if (endpoint !== '' && (url === null || !/^https?:$/.test(url.protocol)))
+    fields.report(`${fields.path}.endpoint`, 'must be an http(s) URL');
   else if (url?.username || url?.password) fields.report(`${fields.path}.endpoint`, 'must not hold a user or password');
   return {
-    ...shared, kind: 'http', endpoint,
+    ...shared,
+    kind: 'http',
+    endpoint,
     secret: takeSecret(fields),
     headers: fields.map('headers'),
     timeout_ms: fields.integer('timeout_ms', 60_000, 1, 24 * HOUR_MS),
@@ -129,10 +151,17 @@ function takeHttp(fields: Fields, shared: Shared): HttpAgentConfig {
 function takeSecret(fields: Fields): HttpAgentConfig['secret'] {
   if (!fields.has('secret')) return null;
   const path = `${fields.path}.secret`;
-  const secret = new Fields(fields.take('secret'), path, fields.faults, '{"file": "<path>"} or {"env": "<name>"}: the secret itself does not belong here');
+  const secret = new Fields(
+    fields.take('secret'),
+    path,
+    fields.faults,
+    '{"file": "<path>"} or {"env": "<name>"}: the secret itself does not belong here',
+  );
   if (!secret.isObject) return null;
   if (secret.has('file') === secret.has('env')) fields.report(path, 'must have either "file" or "env"');
-  const taken = secret.has('file') ? { file: secret.text('file') } : { env: secret.has('env') ? secret.text('env', { pattern: VARIABLE, is: 'the name of a variable' }) : '' };
+  const taken = secret.has('file')
+    ? { file: secret.text('file') }
+    : { env: secret.has('env') ? secret.text('env', { pattern: VARIABLE, is: 'the name of a variable' }) : '' };
   secret.noOthers();
   return taken;
 }
@@ -202,7 +231,9 @@ class Fields {
   }
 
   map(name: string): Record<string, string> {
-    const texts = this.entries(name, false).map(([key, value, path]) => [key, this.#text(value, path, {}, true)] as const);
+    const texts = this.entries(name, false).map(
+      ([key, value, path]) => [key, this.#text(value, path, {}, true)] as const,
+    );
     return Object.fromEntries(texts);
   }
 
@@ -210,7 +241,12 @@ class Fields {
     const value = this.take(name);
     const path = `${this.path}.${name}`;
     if (value === undefined && !required) return [];
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || (required && Object.keys(value).length === 0)) {
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      Array.isArray(value) ||
+      (required && Object.keys(value).length === 0)
+    ) {
       if (this.isObject) this.report(path, `must be an object${required ? ' with at least one entry' : ''}`);
       return [];
     }
@@ -230,11 +266,11 @@ class Fields {
     if (allowed && !allowed.includes(value as string)) {
       if (this.isObject) this.report(path, `must be one of ${allowed.join(', ')}`);
     } else if (typeof value !== 'string' || (value === '' && !mayBeEmpty) || value.includes('\0')) {
-      if (this.isObject) this.report(path, `must be ${is ?? 'a string'}${mayBeEmpty || is ? '' : ' that is not empty'}`);
+      if (this.isObject)
+        this.report(path, `must be ${is ?? 'a string'}${mayBeEmpty || is ? '' : ' that is not empty'}`);
     } else if (pattern && !pattern.test(value)) {
       this.report(path, `must be ${is}`);
     }
     return typeof value === 'string' ? value : '';
   }
 }
-

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -25,76 +35,167 @@ after(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-const ENV = { PATH: process.env.PATH!, LANG: 'C', COLMEIA_KEY: 'key-of-the-operator', DATABASE_URL: 'postgres://secret', ALLOWED_TOKEN: 'token-0123456789' };
+const ENV = {
+  PATH: process.env.PATH!,
+  LANG: 'C',
+  COLMEIA_KEY: 'key-of-the-operator',
+  DATABASE_URL: 'postgres://secret',
+  ALLOWED_TOKEN: 'token-0123456789',
+};
 
 function ticketOf(parameters: Record<string, string> = {}, more: Partial<ExecutionTicket> = {}): ExecutionTicket {
   return {
-    ticket_id: 't-1', plan_id: 'p-1', intent_id: 'i', decision_id: 'd', correlation_id: null, trace_id: null, span_id: null, task_id: 'task',
-    task_type: 'EXECUTE', description: '', dependencies: [], status: 'RUNNING', priority: 'NORMAL', risk_band: 'low',
+    ticket_id: 't-1',
+    plan_id: 'p-1',
+    intent_id: 'i',
+    decision_id: 'd',
+    correlation_id: null,
+    trace_id: null,
+    span_id: null,
+    task_id: 'task',
+    task_type: 'EXECUTE',
+    description: '',
+    dependencies: [],
+    status: 'RUNNING',
+    priority: 'NORMAL',
+    risk_band: 'low',
     sla: { deadline: Date.now() + 60_000, timeout_ms: 60_000, max_retries: 1 },
     qos: { delivery_mode: 'AT_LEAST_ONCE', consistency: 'EVENTUAL', durability: 'PERSISTENT' },
-    parameters, required_capabilities: [], security_level: 'INTERNAL', created_at: 0, started_at: null, completed_at: null,
-    estimated_duration_ms: null, actual_duration_ms: null, retry_count: 0, error_message: null, compensation_ticket_id: null,
-    metadata: { instance: 'acme' }, schema_version: 1, ...more,
+    parameters,
+    required_capabilities: [],
+    security_level: 'INTERNAL',
+    created_at: 0,
+    started_at: null,
+    completed_at: null,
+    estimated_duration_ms: null,
+    actual_duration_ms: null,
+    retry_count: 0,
+    error_message: null,
+    compensation_ticket_id: null,
+    metadata: { instance: 'acme' },
+    schema_version: 1,
+    ...more,
   };
 }
 
 function adapterOf(argv: string[] | Record<string, unknown>, more: Partial<ProcessAgentConfig> = {}): ProcessAdapter {
   const commands = Array.isArray(argv) ? { default: argv } : argv;
-  const { agents } = parseAgentConfig([{ agent_id: 'a', kind: 'process', task_types: ['EXECUTE'], commands, stop_grace_ms: 200, ...more }], root);
+  const { agents } = parseAgentConfig(
+    [{ agent_id: 'a', kind: 'process', task_types: ['EXECUTE'], commands, stop_grace_ms: 200, ...more }],
+    root,
+  );
   return new ProcessAdapter({ config: agents[0] as ProcessAgentConfig, folder: root, home: root, host, env: ENV });
 }
 
-type Attempt = { result: Promise<Record<string, string>>; logs: string[]; leaseId: string; stop: (why: AttemptStopped['why']) => void };
+type Attempt = {
+  result: Promise<Record<string, string>>;
+  logs: string[];
+  leaseId: string;
+  stop: (why: AttemptStopped['why']) => void;
+};
 
 function attempt(adapter: ProcessAdapter, ticket = ticketOf()): Attempt {
   const controller = new AbortController();
   const logs: string[] = [];
   const leaseId = `lease-${leases++}`;
-  const context = { signal: controller.signal, attempt: 1, leaseId, fencingToken: 7, progress: () => {}, log: (line: string) => void logs.push(line) };
-  return { result: adapter.run(ticket, context), logs, leaseId, stop: (why) => controller.abort(new AttemptStopped(why)) };
+  const context = {
+    signal: controller.signal,
+    attempt: 1,
+    leaseId,
+    fencingToken: 7,
+    progress: () => {},
+    log: (line: string) => void logs.push(line),
+  };
+  return {
+    result: adapter.run(ticket, context),
+    logs,
+    leaseId,
+    stop: (why) => controller.abort(new AttemptStopped(why)),
+  };
 }
 
 const sh = (script: string): string[] => ['sh', '-c', script];
 const node = (script: string): string[] => ['{node}', '-e', script];
 const failure = async (result: Promise<unknown>): Promise<AgentError> => {
-  const error = await result.then(() => assert.fail('it should have failed'), (thrown: unknown) => thrown);
+  const error = await result.then(
+    () => assert.fail('it should have failed'),
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof AgentError, String(error));
   return error;
 };
 
 describe('what goes in', () => {
   test('parameters come as JSON on standard input, the ticket as a file', async () => {
-    const adapter = adapterOf(sh('printf \'{"in":%s,"id":"%s"}\\n\' "$(cat)" "$(grep -o "t-1" "$COLMEIA_TICKET_FILE")"'));
+    const adapter = adapterOf(
+      sh('printf \'{"in":%s,"id":"%s"}\\n\' "$(cat)" "$(grep -o "t-1" "$COLMEIA_TICKET_FILE")"'),
+    );
     assert.deepEqual(await attempt(adapter, ticketOf({ a: 'ü"\n' })).result, { in: '{"a":"ü\\"\\n"}', id: 't-1' });
   });
 
   test('the environment is clean: no name or value of the parent is in it unless it was allowed', async () => {
     const script = 'console.log(JSON.stringify({ env: process.env }))';
     const seen = JSON.parse((await attempt(adapterOf(node(script))).result).env!) as Record<string, string>;
-    const names = ['AGENT_ID', 'ATTEMPT', 'INSTANCE', 'LEASE_ID', 'OUTPUT_FILE', 'PLAN_ID', 'RUN', 'TASK_ID', 'TASK_TYPE', 'TICKET_FILE', 'TICKET_ID'];
+    const names = [
+      'AGENT_ID',
+      'ATTEMPT',
+      'INSTANCE',
+      'LEASE_ID',
+      'OUTPUT_FILE',
+      'PLAN_ID',
+      'RUN',
+      'TASK_ID',
+      'TASK_TYPE',
+      'TICKET_FILE',
+      'TICKET_ID',
+    ];
     const expected = ['HOME', 'LANG', 'PATH', ...names.map((name) => `COLMEIA_${name}`)];
-    assert.deepEqual(Object.keys(seen).filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name)).sort(), expected.sort());
+    assert.deepEqual(
+      Object.keys(seen)
+        .filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name))
+        .sort(),
+      expected.sort(),
+    );
     assert.equal(seen.HOME, join(root, 'work/acme/plans/p-1'));
     assert.ok(!JSON.stringify(seen).includes('secret'));
   });
 
   test('an allowed variable arrives, and its value is masked in outputs, logs and errors', async () => {
-    const adapter = adapterOf(sh('echo "token $ALLOWED_TOKEN" >&2; [ -n "$ALLOWED_TOKEN" ] && echo "{\\"t\\":\\"$ALLOWED_TOKEN\\"}"'), { env: ['ALLOWED_TOKEN'] });
+    const adapter = adapterOf(
+      sh('echo "token $ALLOWED_TOKEN" >&2; [ -n "$ALLOWED_TOKEN" ] && echo "{\\"t\\":\\"$ALLOWED_TOKEN\\"}"'),
+      { env: ['ALLOWED_TOKEN'] },
+    );
     const run = attempt(adapter);
     assert.deepEqual(await run.result, { t: '***' });
     assert.ok(run.logs.includes('token ***'), run.logs.join());
-    const error = await failure(attempt(adapterOf(sh('echo "$ALLOWED_TOKEN" >&2; exit 3'), { env: ['ALLOWED_TOKEN'] })).result);
+    const error = await failure(
+      attempt(adapterOf(sh('echo "$ALLOWED_TOKEN" >&2; exit 3'), { env: ['ALLOWED_TOKEN'] })).result,
+    );
     assert.match(error.message, /\*\*\*/);
     assert.doesNotMatch(error.message, /token-0/);
   });
 
   test('values of a plan are data: nothing in them is run, whatever they hold', async () => {
     const canary = join(root, 'canary');
-    const evil = [`$(touch ${canary})`, `\`touch ${canary}\``, `; touch ${canary} #`, `'"; touch ${canary}`, `\n touch ${canary}\n`, '-e', '--eval=1', '{home}', '\0'];
+    const evil = [
+      `$(touch ${canary})`,
+      `\`touch ${canary}\``,
+      `; touch ${canary} #`,
+      `'"; touch ${canary}`,
+      `\n touch ${canary}\n`,
+      '-e',
+      '--eval=1',
+      '{home}',
+      '\0',
+    ];
     const parameters = Object.fromEntries(evil.map((value, n) => [n % 2 ? `k${n}` : value, value]));
     const adapter = adapterOf(sh('cat >/dev/null; echo "{\\"task\\":\\"ok\\"}"'));
-    const ticket = ticketOf(parameters, { task_id: `a\0$(touch ${canary})`, ticket_id: evil[2]!, metadata: { instance: evil[0]! }, plan_id: evil[3]! });
+    const ticket = ticketOf(parameters, {
+      task_id: `a\0$(touch ${canary})`,
+      ticket_id: evil[2]!,
+      metadata: { instance: evil[0]! },
+      plan_id: evil[3]!,
+    });
     assert.deepEqual(await attempt(adapter, ticket).result, { task: 'ok' });
     assert.ok(!existsSync(canary));
   });
@@ -103,19 +204,32 @@ describe('what goes in', () => {
     const commands = { build: sh('echo "{\\"did\\":\\"build\\"}"'), undo: sh('echo "{\\"did\\":\\"undo\\"}"') };
     const adapter = adapterOf(commands, { choose_by: { parameter: 'step' } });
     assert.deepEqual(await attempt(adapter, ticketOf({ step: 'build' })).result, { did: 'build' });
-    assert.deepEqual(await attempt(adapter, ticketOf({ step: 'build', action: 'undo' }, { task_type: 'COMPENSATE' })).result, { did: 'undo' });
+    assert.deepEqual(
+      await attempt(adapter, ticketOf({ step: 'build', action: 'undo' }, { task_type: 'COMPENSATE' })).result,
+      { did: 'undo' },
+    );
     for (const step of ['/bin/sh', '../build', 'constructor', '__proto__', 'build ', '']) {
       const error = await failure(attempt(adapter, ticketOf({ step })).result);
       assert.equal(error.errorClass, 'poison');
     }
-    const undone = await failure(attempt(adapter, ticketOf({ step: 'build', action: 'nothing' }, { task_type: 'COMPENSATE' })).result);
+    const undone = await failure(
+      attempt(adapter, ticketOf({ step: 'build', action: 'nothing' }, { task_type: 'COMPENSATE' })).result,
+    );
     assert.match(undone.message, /no command "nothing"/);
   });
 
   test('working folders stay inside the work root, one for each company and plan', async () => {
     const adapter = adapterOf(sh('echo "{\\"at\\":\\"$PWD\\"}"'));
     const seen = new Set<string>();
-    for (const [instance, plan] of [['..', '..'], ['../../etc', '/tmp/x'], ['A', 'p'], ['a', 'p'], ['.', 'con.'], ['a/b', 'x'.repeat(300)], ['a~b', 'p']]) {
+    for (const [instance, plan] of [
+      ['..', '..'],
+      ['../../etc', '/tmp/x'],
+      ['A', 'p'],
+      ['a', 'p'],
+      ['.', 'con.'],
+      ['a/b', 'x'.repeat(300)],
+      ['a~b', 'p'],
+    ]) {
       const { at } = await attempt(adapter, ticketOf({}, { plan_id: plan!, metadata: { instance: instance! } })).result;
       assert.match(at!, new RegExp(`^${root}/work/[a-z0-9~_-]+/plans/[a-z0-9~_-]+$`));
       seen.add(at!.toLowerCase());
@@ -126,20 +240,39 @@ describe('what goes in', () => {
 
 describe('what comes out', () => {
   test('the last line that is a JSON object is the output; the rest is log', async () => {
-    const run = attempt(adapterOf(sh('echo one; echo "{\\"n\\":1}"; echo "{\\"n\\":2,\\"list\\":[1]}"; echo "{not json}"; echo two')));
+    const run = attempt(
+      adapterOf(sh('echo one; echo "{\\"n\\":1}"; echo "{\\"n\\":2,\\"list\\":[1]}"; echo "{not json}"; echo two')),
+    );
     assert.deepEqual(await run.result, { n: '2', list: '[1]' });
     assert.deepEqual(run.logs, ['one', '{"n":1}', '{"n":2,"list":[1]}', '{not json}', 'two']);
   });
 
   test('an output file wins; one that is no plain file, too large or no object is poison', async () => {
-    assert.deepEqual(await attempt(adapterOf(sh('echo "{\\"a\\":1}"; echo "{\\"b\\":2}" > "$COLMEIA_OUTPUT_FILE"'))).result, { b: '2' });
-    for (const script of ['ln -s /etc/hostname "$COLMEIA_OUTPUT_FILE"', 'mkfifo "$COLMEIA_OUTPUT_FILE"', 'echo "[1]" > "$COLMEIA_OUTPUT_FILE"', 'head -c 5000 /dev/zero > "$COLMEIA_OUTPUT_FILE"']) {
-      assert.equal((await failure(attempt(adapterOf(sh(script), { keep_bytes: 2_000 })).result)).errorClass, 'poison', script);
+    assert.deepEqual(
+      await attempt(adapterOf(sh('echo "{\\"a\\":1}"; echo "{\\"b\\":2}" > "$COLMEIA_OUTPUT_FILE"'))).result,
+      { b: '2' },
+    );
+    for (const script of [
+      'ln -s /etc/hostname "$COLMEIA_OUTPUT_FILE"',
+      'mkfifo "$COLMEIA_OUTPUT_FILE"',
+      'echo "[1]" > "$COLMEIA_OUTPUT_FILE"',
+      'head -c 5000 /dev/zero > "$COLMEIA_OUTPUT_FILE"',
+    ]) {
+      assert.equal(
+        (await failure(attempt(adapterOf(sh(script), { keep_bytes: 2_000 })).result)).errorClass,
+        'poison',
+        script,
+      );
     }
   });
 
   test('output without end is bounded: the last bytes are kept, and logs say how much is left out', async () => {
-    const run = attempt(adapterOf(sh('yes 0123456789 | head -c 20000000; head -c 3000000 /dev/zero | tr "\\0" x; echo; echo "{\\"done\\":true}"'), { keep_bytes: 10_000 }));
+    const run = attempt(
+      adapterOf(
+        sh('yes 0123456789 | head -c 20000000; head -c 3000000 /dev/zero | tr "\\0" x; echo; echo "{\\"done\\":true}"'),
+        { keep_bytes: 10_000 },
+      ),
+    );
     assert.deepEqual(await run.result, { done: 'true' });
     assert.ok(run.logs.length < 20_000);
     assert.ok(run.logs.every((line) => line.length <= 4_001));
@@ -152,15 +285,23 @@ describe('what comes out', () => {
     for (const [code, errorClass] of Object.entries(classes)) {
       assert.equal((await failure(attempt(adapterOf(sh(`exit ${code}`))).result)).errorClass, errorClass, code);
     }
-    const error = await failure(attempt(adapterOf(sh('echo out; echo "no money" >&2; exit 9'), { exit_classes: { 9: 'quota' } })).result);
+    const error = await failure(
+      attempt(adapterOf(sh('echo out; echo "no money" >&2; exit 9'), { exit_classes: { 9: 'quota' } })).result,
+    );
     assert.equal(error.errorClass, 'quota');
     assert.equal(error.message, 'command "default" ended with exit code 9: no money');
   });
 
   test('a signal is a timeout; a program that is not there is poison', async () => {
     for (const namespace of [true, false]) {
-      assert.equal((await failure(attempt(adapterOf(sh('kill -SEGV $$'), { namespace })).result)).errorClass, 'timeout');
-      assert.equal((await failure(attempt(adapterOf(['/no/such/program'], { namespace })).result)).errorClass, 'poison');
+      assert.equal(
+        (await failure(attempt(adapterOf(sh('kill -SEGV $$'), { namespace })).result)).errorClass,
+        'timeout',
+      );
+      assert.equal(
+        (await failure(attempt(adapterOf(['/no/such/program'], { namespace })).result)).errorClass,
+        'poison',
+      );
     }
   });
 
@@ -168,7 +309,10 @@ describe('what comes out', () => {
     const adapter = adapterOf(sh('true'));
     const run = attempt(adapter);
     await run.result;
-    assert.deepEqual((await adapter.held()).filter((lease) => lease.lease_id === run.leaseId).map((lease) => lease.fencing_token), [7]);
+    assert.deepEqual(
+      (await adapter.held()).filter((lease) => lease.lease_id === run.leaseId).map((lease) => lease.fencing_token),
+      [7],
+    );
     await adapter.settled(run.leaseId);
     assert.ok(!existsSync(join(root, 'runs', run.leaseId)));
   });
@@ -189,10 +333,15 @@ sleep 0.3
 
 /** Pids inside a namespace mean nothing outside: what is left is found by its working folder, or by what it sleeps. */
 function alive(folder: string): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   return pids.filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(folder) || readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`sleep\0${SLEEP}`);
+      return (
+        readFileSync(`/proc/${pid}/environ`, 'latin1').includes(folder) ||
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`sleep\0${SLEEP}`)
+      );
     } catch {
       return false;
     }
@@ -216,14 +365,19 @@ describe('ending a tree', { skip: process.platform !== 'linux' }, () => {
     test(`a command that ends leaves nothing in the background, and does not wait for it, ${how}`, async () => {
       const ticket = ticketOf({}, { plan_id: `end-${namespace}` });
       const startedAt = Date.now();
-      assert.deepEqual(await attempt(adapterOf(sh(`${ESCAPES} echo '{"ok":1}'`), { namespace }), ticket).result, { ok: '1' });
+      assert.deepEqual(await attempt(adapterOf(sh(`${ESCAPES} echo '{"ok":1}'`), { namespace }), ticket).result, {
+        ok: '1',
+      });
       assert.ok(Date.now() - startedAt < 5_000);
       assert.deepEqual(alive(join(root, 'work/acme/plans', `end-${namespace}`)), []);
     });
 
     test(`a cancelled command may tidy up before it is killed, ${how}`, async () => {
       const ticket = ticketOf({}, { plan_id: `cancel-${namespace}` });
-      const run = attempt(adapterOf(sh('trap "echo tidy > tidied; exit 0" TERM; echo up; while :; do sleep 0.05; done'), { namespace }), ticket);
+      const run = attempt(
+        adapterOf(sh('trap "echo tidy > tidied; exit 0" TERM; echo up; while :; do sleep 0.05; done'), { namespace }),
+        ticket,
+      );
       while (!run.logs.includes('up')) await new Promise((resolve) => setTimeout(resolve, 10));
       run.stop('cancelled');
       assert.match((await failure(run.result)).message, /was cancelled/);

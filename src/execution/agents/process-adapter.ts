@@ -10,7 +10,17 @@ import { outputOf } from './agent-loop.ts';
 import type { LeaseGrant } from './agent-transport.ts';
 import { endProcessTree, isSameProcess, RUN_MARKER } from './end-process-tree.ts';
 import type { ProcessHost } from './process-host.ts';
-import { claimRun, readRunFile, RUN_FILES, type RunExit, type RunLease, type RunRequest, type RunStart, safeName, writeRunFile } from './process-run.ts';
+import {
+  claimRun,
+  readRunFile,
+  RUN_FILES,
+  type RunExit,
+  type RunLease,
+  type RunRequest,
+  type RunStart,
+  safeName,
+  writeRunFile,
+} from './process-run.ts';
 
 export type ProcessAdapterOptions = {
   config: ProcessAgentConfig;
@@ -43,7 +53,9 @@ export class ProcessAdapter {
     this.#options = options;
     this.#runs = join(options.home, 'runs');
     this.#work = options.config.work_root ?? join(options.home, 'work');
-    this.#secrets = options.config.env.map((name) => options.env[name] ?? '').filter((value) => value.length >= SECRET_LENGTH);
+    this.#secrets = options.config.env
+      .map((name) => options.env[name] ?? '')
+      .filter((value) => value.length >= SECRET_LENGTH);
   }
 
   /** Leases whose run folders were left by an earlier control plane. */
@@ -64,7 +76,8 @@ export class ProcessAdapter {
       const plans = join(this.#work, company, 'plans');
       for (const plan of await readdir(plans).catch(() => [] as string[])) {
         const { mtimeMs } = await stat(join(plans, plan)).catch(() => ({ mtimeMs: now }));
-        if (now - mtimeMs > this.#options.config.keep_days * DAY_MS) await rm(join(plans, plan), { recursive: true, force: true });
+        if (now - mtimeMs > this.#options.config.keep_days * DAY_MS)
+          await rm(join(plans, plan), { recursive: true, force: true });
       }
     }
   }
@@ -88,11 +101,16 @@ export class ProcessAdapter {
     const has = (name: string | undefined): name is string => name !== undefined && Object.hasOwn(commands, name);
     if (ticket.task_type === 'COMPENSATE' && has(action)) return action;
     const wanted =
-      typeof choose_by === 'object' ? [ticket.parameters[choose_by.parameter]] : [ticket.metadata.task_type, ticket.task_type, 'default'];
+      typeof choose_by === 'object'
+        ? [ticket.parameters[choose_by.parameter]]
+        : [ticket.metadata.task_type, ticket.task_type, 'default'];
     const name = ticket.task_type === 'COMPENSATE' && action !== undefined ? undefined : wanted.find(has);
     if (name !== undefined) return name;
     const asked = action !== undefined && ticket.task_type === 'COMPENSATE' ? action : (wanted[0] ?? wanted[1] ?? '');
-    throw new AgentError(`this agent has no command "${asked.slice(0, 80)}"; it has ${Object.keys(commands).join(', ')}`, 'poison');
+    throw new AgentError(
+      `this agent has no command "${asked.slice(0, 80)}"; it has ${Object.keys(commands).join(', ')}`,
+      'poison',
+    );
   }
 
   async #start(folder: string, command: string, ticket: ExecutionTicket, context: AttemptContext): Promise<RunExit> {
@@ -105,7 +123,13 @@ export class ProcessAdapter {
     writeRunFile(folder, lease, {
       agentId: config.agent_id,
       command,
-      lease: { lease_id: context.leaseId, fencing_token: context.fencingToken, attempt: context.attempt, expires_at: 0, ticket },
+      lease: {
+        lease_id: context.leaseId,
+        fencing_token: context.fencingToken,
+        attempt: context.attempt,
+        expires_at: 0,
+        ticket,
+      },
     } satisfies RunLease);
     context.signal.throwIfAborted();
     const { argv, timeout_ms } = config.commands[command]!;
@@ -141,7 +165,10 @@ export class ProcessAdapter {
   /** Waits for a run that another control plane has started: its helper lives on, or has written how it ended. */
   async #adopt(folder: string, context: AttemptContext): Promise<RunExit> {
     const { config } = this.#options;
-    if (claimRun(folder)) throw new AgentError('the command was not started before the control plane stopped', 'transient', { retryAfterMs: 0 });
+    if (claimRun(folder))
+      throw new AgentError('the command was not started before the control plane stopped', 'transient', {
+        retryAfterMs: 0,
+      });
     context.log('taken up again after a restart of the control plane');
     for (let waited = 0, pauseMs = 20; ; waited += pauseMs, pauseMs = Math.min(250, pauseMs * 1.5)) {
       const exit = readRunFile<RunExit>(folder, RUN_FILES.exit);
@@ -154,7 +181,10 @@ export class ProcessAdapter {
       const start = readRunFile<RunStart>(folder, RUN_FILES.start);
       const lost = start === null ? waited > 3_000 : !isSameProcess(start.helperPid, start.helperStartTime);
       if (lost) {
-        return readRunFile<RunExit>(folder, RUN_FILES.exit) ?? (await this.#lost(folder, 'the process that stayed with the command has died'));
+        return (
+          readRunFile<RunExit>(folder, RUN_FILES.exit) ??
+          (await this.#lost(folder, 'the process that stayed with the command has died'))
+        );
       }
       await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {});
     }
@@ -171,23 +201,42 @@ export class ProcessAdapter {
     if (start !== null) await endProcessTree(start, graceMs);
   }
 
-  async #resultOf(command: string, exit: RunExit, folder: string, ticket: ExecutionTicket): Promise<Record<string, string>> {
+  async #resultOf(
+    command: string,
+    exit: RunExit,
+    folder: string,
+    ticket: ExecutionTicket,
+  ): Promise<Record<string, string>> {
     const { config } = this.#options;
     const failed = (what: string, errorClass: AgentError['errorClass']): AgentError => {
       const said = exit.lastLines.slice(-5).join('\n').slice(-2_000);
       const left = exit.leftAlive > 0 ? ` (${exit.leftAlive} of its processes could not be ended)` : '';
-      return new AgentError(this.#masked(`command "${command}" ${what}${left}${said === '' ? '' : `: ${said}`}`), errorClass);
+      return new AgentError(
+        this.#masked(`command "${command}" ${what}${left}${said === '' ? '' : `: ${said}`}`),
+        errorClass,
+      );
     };
     if (exit.startError !== null) throw failed(`could not be started: ${exit.startError}`, 'poison');
     if (exit.ended === 'timeout') {
-      throw failed(`was ended after ${Math.min(config.commands[command]?.timeout_ms ?? config.timeout_ms, ticket.sla.timeout_ms)} ms`, 'timeout');
+      throw failed(
+        `was ended after ${Math.min(config.commands[command]?.timeout_ms ?? config.timeout_ms, ticket.sla.timeout_ms)} ms`,
+        'timeout',
+      );
     }
-    if (exit.ended !== null) throw failed(exit.ended === 'orphaned' ? 'was ended: no control plane came back for it' : 'was cancelled', 'transient');
+    if (exit.ended !== null)
+      throw failed(
+        exit.ended === 'orphaned' ? 'was ended: no control plane came back for it' : 'was cancelled',
+        'transient',
+      );
     if (exit.code === null) throw failed(`was ended by ${exit.signal}`, 'timeout');
     if (exit.code !== 0) {
       const signalled = exit.code > 128 && exit.code <= 128 + 64;
-      const errorClass = config.exit_classes[exit.code] ?? EXIT_CLASSES[exit.code] ?? (signalled ? 'timeout' : 'transient');
-      throw failed(signalled ? `was ended by signal ${exit.code - 128}` : `ended with exit code ${exit.code}`, errorClass);
+      const errorClass =
+        config.exit_classes[exit.code] ?? EXIT_CLASSES[exit.code] ?? (signalled ? 'timeout' : 'transient');
+      throw failed(
+        signalled ? `was ended by signal ${exit.code - 128}` : `ended with exit code ${exit.code}`,
+        errorClass,
+      );
     }
     return this.#output(command, exit, folder);
   }
@@ -209,7 +258,11 @@ export class ProcessAdapter {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return null;
     if (!found.isFile()) throw new AgentError(`the output of command "${command}" is not a plain file`, 'poison');
-    if (found.size > keep_bytes) throw new AgentError(`the output of command "${command}" has ${found.size} bytes; at most ${keep_bytes} are allowed`, 'poison');
+    if (found.size > keep_bytes)
+      throw new AgentError(
+        `the output of command "${command}" has ${found.size} bytes; at most ${keep_bytes} are allowed`,
+        'poison',
+      );
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const text = await file.readFile('utf8');
@@ -223,9 +276,11 @@ export class ProcessAdapter {
     const { work_folder } = this.#options.config;
     const company = join(this.#work, safeName(ticket.metadata.instance || 'default'));
     const folder =
-      work_folder === 'company' ? join(company, 'shared')
-      : work_folder === 'plan' ? join(company, 'plans', safeName(ticket.plan_id))
-      : join(this.#runFolder(leaseId), 'work');
+      work_folder === 'company'
+        ? join(company, 'shared')
+        : work_folder === 'plan'
+          ? join(company, 'plans', safeName(ticket.plan_id))
+          : join(this.#runFolder(leaseId), 'work');
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const now = new Date();
     await utimes(folder, now, now);
@@ -234,15 +289,25 @@ export class ProcessAdapter {
 
   #environment(ticket: ExecutionTicket, context: AttemptContext, folder: string, cwd: string): Record<string, string> {
     const { config, env } = this.#options;
-    const allowed = ['PATH', 'LANG', ...config.env].filter((name) => env[name] !== undefined).map((name) => [name, env[name]!] as const);
+    const allowed = ['PATH', 'LANG', ...config.env]
+      .filter((name) => env[name] !== undefined)
+      .map((name) => [name, env[name]!] as const);
     const ids = {
-      TICKET_ID: ticket.ticket_id, PLAN_ID: ticket.plan_id, TASK_ID: ticket.task_id, TASK_TYPE: ticket.task_type,
-      INSTANCE: ticket.metadata.instance || 'default', AGENT_ID: config.agent_id, LEASE_ID: context.leaseId, ATTEMPT: String(context.attempt),
+      TICKET_ID: ticket.ticket_id,
+      PLAN_ID: ticket.plan_id,
+      TASK_ID: ticket.task_id,
+      TASK_TYPE: ticket.task_type,
+      INSTANCE: ticket.metadata.instance || 'default',
+      AGENT_ID: config.agent_id,
+      LEASE_ID: context.leaseId,
+      ATTEMPT: String(context.attempt),
     };
     return {
       ...Object.fromEntries(allowed),
       HOME: cwd,
-      ...Object.fromEntries(Object.entries(ids).map(([name, id]) => [`COLMEIA_${name}`, id.replaceAll('\0', '').slice(0, ID_LENGTH)])),
+      ...Object.fromEntries(
+        Object.entries(ids).map(([name, id]) => [`COLMEIA_${name}`, id.replaceAll('\0', '').slice(0, ID_LENGTH)]),
+      ),
       COLMEIA_TICKET_FILE: join(folder, RUN_FILES.ticket),
       COLMEIA_OUTPUT_FILE: join(folder, RUN_FILES.output),
       [RUN_MARKER]: safeName(context.leaseId),
@@ -251,7 +316,10 @@ export class ProcessAdapter {
 
   #filled(argument: string): string {
     const { folder, home } = this.#options;
-    return argument.replaceAll(/\{(node|folder|home)\}/g, (_, name: string) => ({ node: process.execPath, folder, home })[name]!);
+    return argument.replaceAll(
+      /\{(node|folder|home)\}/g,
+      (_, name: string) => ({ node: process.execPath, folder, home })[name]!,
+    );
   }
 
   /** Values of allowed variables stay out of logs, errors and outputs. */

@@ -8,7 +8,17 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endProcessTree, type ProcessTree, startTimeOf, streamsOf } from './end-process-tree.ts';
 import { lastObjectLine, OutputTail } from './output-tail.ts';
-import { claimRun, type EndReason, type FromHelper, RUN_FILES, type RunExit, type RunRequest, type RunStart, type ToHelper, writeRunFile } from './process-run.ts';
+import {
+  claimRun,
+  type EndReason,
+  type FromHelper,
+  RUN_FILES,
+  type RunExit,
+  type RunRequest,
+  type RunStart,
+  type ToHelper,
+  writeRunFile,
+} from './process-run.ts';
 
 /** Log lines are sent in groups. */
 const LOG_MS = 200;
@@ -63,7 +73,12 @@ function start(request: RunRequest): void {
   let child: ChildProcess;
   try {
     stdin = openSync(join(folder, RUN_FILES.parameters), 'r');
-    child = spawn(argv[0]!, argv.slice(1), { cwd: request.cwd, env: request.env, detached: true, stdio: [stdin, 'pipe', 'pipe'] });
+    child = spawn(argv[0]!, argv.slice(1), {
+      cwd: request.cwd,
+      env: request.env,
+      detached: true,
+      stdio: [stdin, 'pipe', 'pipe'],
+    });
   } catch (error) {
     return neverStarted(request, error as Error);
   } finally {
@@ -73,10 +88,31 @@ function start(request: RunRequest): void {
     child.once('error', (error) => neverStarted(request, error));
     return;
   }
-  const tree: ProcessTree = { pid: child.pid, startTime: startTimeOf(child.pid), marker: id, streams: streamsOf(child.pid), namespaced: prefix !== null };
-  writeRunFile(folder, RUN_FILES.start, { ...tree, helperPid: process.pid, helperStartTime, startedAt } satisfies RunStart);
+  const tree: ProcessTree = {
+    pid: child.pid,
+    startTime: startTimeOf(child.pid),
+    marker: id,
+    streams: streamsOf(child.pid),
+    namespaced: prefix !== null,
+  };
+  writeRunFile(folder, RUN_FILES.start, {
+    ...tree,
+    helperPid: process.pid,
+    helperStartTime,
+    startedAt,
+  } satisfies RunStart);
   watch({
-    request, tree, child, startedAt, last: [[], []], logs: [], dropped: 0, logTimer: undefined, limits: [], ended: null, ending: null,
+    request,
+    tree,
+    child,
+    startedAt,
+    last: [[], []],
+    logs: [],
+    dropped: 0,
+    logTimer: undefined,
+    limits: [],
+    ended: null,
+    ending: null,
     stdout: new OutputTail(request.keepBytes, (line) => log(id, line, 0)),
     stderr: new OutputTail(request.keepBytes, (line) => log(id, line, 1)),
   });
@@ -114,7 +150,12 @@ async function finish(run: Run, code: number | null, signal: string | null): Pro
   run.stderr.end();
   flushLogs(run);
   const exit: RunExit = {
-    code, signal, ended: run.ended, startError: null, durationMs: Date.now() - run.startedAt, leftAlive,
+    code,
+    signal,
+    ended: run.ended,
+    startError: null,
+    durationMs: Date.now() - run.startedAt,
+    leftAlive,
     lastLines: run.last[1].length > 0 ? run.last[1] : run.last[0],
     lastObject: lastObjectLine(run.stdout.tail().toString()),
   };
@@ -123,7 +164,14 @@ async function finish(run: Run, code: number | null, signal: string | null): Pro
 
 function neverStarted(request: RunRequest, error: Error): void {
   conclude(request, {
-    code: null, signal: null, ended: null, startError: error.message, durationMs: 0, lastObject: null, lastLines: [], leftAlive: 0,
+    code: null,
+    signal: null,
+    ended: null,
+    startError: error.message,
+    durationMs: 0,
+    lastObject: null,
+    lastLines: [],
+    leftAlive: 0,
   });
 }
 
@@ -178,7 +226,17 @@ let prefixFound: string[] | null | undefined;
 function namespacePrefix(): string[] | null {
   if (prefixFound !== undefined) return prefixFound;
   const inside = ['--pid', '--fork', '--kill-child', '--mount-proc', '--'];
-  const ways = process.platform === 'linux' ? [['unshare', '--user', '--map-current-user', ...inside], ['unshare', ...inside]] : [];
-  prefixFound = ways.find(([command, ...args]) => spawnSync(command!, [...args, ...INIT, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0) ?? null;
+  const ways =
+    process.platform === 'linux'
+      ? [
+          ['unshare', '--user', '--map-current-user', ...inside],
+          ['unshare', ...inside],
+        ]
+      : [];
+  prefixFound =
+    ways.find(
+      ([command, ...args]) =>
+        spawnSync(command!, [...args, ...INIT, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0,
+    ) ?? null;
   return prefixFound;
 }

@@ -3,11 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { AgentError } from './agent-error.ts';
 import type { EndReason, FromHelper, RunRequest, ToHelper } from './process-run.ts';
 
-const HELPER = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './process-helper.ts' : './process-helper.js', import.meta.url));
+const HELPER = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './process-helper.ts' : './process-helper.js', import.meta.url),
+);
 /** An idle helper holds some 45 MB. */
 const IDLE_MS = 60_000;
 
-type Waiting = { run: RunRequest; onLog: (lines: string[]) => void; resolve: () => void; reject: (error: Error) => void };
+type Waiting = {
+  run: RunRequest;
+  onLog: (lines: string[]) => void;
+  resolve: () => void;
+  reject: (error: Error) => void;
+};
 
 /** Starts commands through one helper process, which is started on first use and outlives this process while a command runs. */
 export class ProcessHost {

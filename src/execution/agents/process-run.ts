@@ -72,7 +72,10 @@ export const RUN_FILES = {
 /** At most 80 characters that are safe as one folder name on every system. Other names get a digest, after a `~` that no safe name has. */
 export function safeName(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,79}$/.test(name) && !name.endsWith('.')) return name;
-  const readable = name.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, '-').slice(0, 40);
+  const readable = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, '-')
+    .slice(0, 40);
   return `${readable.replace(/^[-_]+/, '')}~${createHash('sha256').update(name).digest('hex').slice(0, 24)}`;
 }
 
