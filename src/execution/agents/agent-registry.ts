@@ -111,14 +111,19 @@ export class AgentRegistry {
     });
   }
 
-  /** Agents that would take work now. `freed`: leases per agent that end with the commit under way. */
-  candidates(freed: ReadonlyMap<string, number>): Candidate[] {
+  /**
+   * Agents that would take work now. `freed`: leases per agent that end with the commit under way. `pending`: leases that a
+   * commit has begun and ended, and that were not granted and ended here yet.
+   */
+  candidates(freed: ReadonlyMap<string, number>, pending: { freed: ReadonlyMap<string, number>; taken: ReadonlyMap<string, number> } | null): Candidate[] {
     const candidates: Candidate[] = [];
     for (const agent of this.#polling) {
       if (agent.state !== 'active') continue;
-      let asked = 0;
+      const taken = pending?.taken.get(agent.key) ?? 0;
+      const ended = (freed.get(agent.key) ?? 0) + (pending?.freed.get(agent.key) ?? 0);
+      let asked = -taken;
       for (const poll of agent.polls) asked += poll.max;
-      const free = Math.min(asked, agent.spec.concurrency - agent.leases.size + (freed.get(agent.key) ?? 0));
+      const free = Math.min(asked, agent.spec.concurrency - agent.leases.size - taken + ended);
       if (free <= 0) continue;
       agent.candidate.free = free;
       candidates.push(agent.candidate);

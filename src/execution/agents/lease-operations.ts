@@ -8,10 +8,9 @@ import type { ErrorClass } from '../flow/flow-state.ts';
 import { instanceNoOf, leaseIdOf, parseLeaseId, parseTicketId, ticketIdOf } from '../plans/plan.ts';
 import { findTicket } from '../plans/plan-store.ts';
 import { agentIdOf, agentKeyOf } from './agent.ts';
+import { completeTicket } from './complete-ticket.ts';
 
 export const ERROR_CLASSES: readonly ErrorClass[] = ['transient', 'quota', 'auth', 'poison', 'timeout'];
-/** Characters of an attempt's result as JSON. */
-const RESULT_LIMIT = 1_000_000;
 const ERROR_LIMIT = 8_000;
 
 export function leaseOperations(context: Context): Colmeia['leases'] {
@@ -19,11 +18,11 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
 
   /** The lease a caller may speak for. What is not its own answers like what is not there. */
   const find = async (who: Principal, leaseId: string, fence: unknown): Promise<LeaseRef> => {
-    const notFound = new ColmeiaError('LEASE_NOT_FOUND', `lease "${leaseId}" not found`);
+    const notFound = (): ColmeiaError => new ColmeiaError('LEASE_NOT_FOUND', `lease "${leaseId}" not found`);
     const place = parseLeaseId(leaseId);
     const company = place && (await instances.byNo(instanceNoOf(place.key)));
-    if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
-    if (who.kind === 'agent' && !(await isHolder(who, leaseId, place))) throw notFound;
+    if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound();
+    if (who.kind === 'agent' && !(await isHolder(who, leaseId, place))) throw notFound();
     if (fence !== place.fence) {
       throw new ColmeiaError('LEASE_FENCED', `fencing token ${String(fence)} is not that of lease "${leaseId}"`);
     }
@@ -41,9 +40,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
   };
 
   const complete = async (who: Principal, lease: LeaseRef, request: { output: Record<string, unknown>; metadata?: Record<string, unknown>; logs?: readonly string[] }) => {
-    const result = JSON.stringify({ output: texts(request.output), metadata: texts(request.metadata ?? {}) });
-    if (result.length > RESULT_LIMIT) throw new ColmeiaError('TOO_LARGE', `the result has ${result.length} characters; at most ${RESULT_LIMIT} are allowed`);
-    await writers.at(lease.instance, (writer) => writer.complete({ ...lease, result, logs: [...(request.logs ?? [])], who: { by: actorOf(who) } }));
+    await completeTicket(context, who, lease, request.output, request.metadata, request.logs);
     return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'COMPLETED' };
   };
 
@@ -105,11 +102,6 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
 }
 
 const errorClassOf = (name: string | undefined): ErrorClass => (ERROR_CLASSES.includes(name as ErrorClass) ? (name as ErrorClass) : 'transient');
-
-/** The contract's maps hold texts; other values go in as their JSON. */
-function texts(map: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
-}
 
 function mapFaults(value: unknown, path: string): Fault[] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? [] : [{ path, message: 'must be an object' }];

@@ -403,9 +403,12 @@ function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   const unfit = event.keep.find((n, task) => n !== null && !(canBeKept(draft, n) && event.keep.indexOf(n) === task));
   if (unfit !== undefined) return { code: 'PLAN_STATE', message: `ticket ${unfit} cannot be kept in the new revision` };
   for (let n = 0; n < draft.tickets.length; n++) {
-    const { status, note } = draft.tickets[n];
+    const { status, agent, fence, attempt, note } = draft.tickets[n];
     if (kept.has(n) || state.rules[n].undoes !== null || note?.superseded) continue;
-    if (status === 'running') draft.commands.push({ type: 'ticket.stop', n });
+    if (status === 'running') {
+      draft.commands.push({ type: 'ticket.stop', n });
+      publish(draft, 'ticket.cancelled', n, { agent, fence, attempt });
+    }
     const end = isOpen(status) ? ({ status: 'cancelled', endedAt: at, due: null } as const) : {};
     setTicket(draft, n, { ...end, note: { ...note, superseded: true } });
   }

@@ -5,11 +5,14 @@ import { ticketIdOf } from '../plans/plan.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
-import { isEnded, type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
+import { type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
 import { FlushColumns, type JournalRow } from './flush-columns.ts';
 import { incidentOf } from './incident.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
+
+/** A journal row with the events it holds. */
+export type SealedRow = JournalRow & { recorded: JournalEvent[] };
 
 /** Who made an event happen, and why when a person said so. */
 export type By = { by: string; why?: string };
@@ -25,6 +28,8 @@ export class FlowBatch {
   readonly drafts = new Map<number, DraftPlan>();
   /** Leases per agent that end with this batch. */
   readonly freed = new Map<string, number>();
+  /** Leases per agent that begin with this batch. */
+  readonly taken = new Map<string, number>();
   readonly timers = new Map<number, number>();
   /** Leases that ran out and whose attempts end with this batch. */
   readonly expired: Lease[] = [];
@@ -32,9 +37,11 @@ export class FlowBatch {
   readonly undo: (() => void)[] = [];
   readonly columns = new FlushColumns();
   readonly #ready: ReadyQueue;
+  readonly #stateOfKey: (key: number) => PlanState | undefined;
   readonly #events = new Map<string, { events: JournalEvent[]; plans: Set<number>; given: number }>();
 
-  constructor(at: number, ready: ReadyQueue) {
+  constructor(at: number, ready: ReadyQueue, stateOfKey: (key: number) => PlanState | undefined) {
+    this.#stateOfKey = stateOfKey;
     this.at = at;
     this.#ready = ready;
   }
@@ -42,6 +49,11 @@ export class FlowBatch {
   /** The state a plan has within this batch. */
   stateOf(plan: LivePlan): PlanState {
     return this.drafts.get(plan.key)?.after ?? plan.state;
+  }
+
+  /** Status of an open plan; undefined = it is not open. */
+  statusOf(key: number): string | undefined {
+    return (this.drafts.get(key)?.after ?? this.#stateOfKey(key))?.status;
   }
 
   /** A plan that begins with this batch; its first event is `submitted`. */
@@ -89,7 +101,7 @@ export class FlowBatch {
   }
 
   /** The arguments of colmeia_flush, and the journal rows among them. */
-  seal(headOf: (instance: string) => JournalHead): { args: string[]; rows: (JournalRow & { recorded: JournalEvent[] })[] } {
+  seal(headOf: (instance: string) => JournalHead): { args: string[]; rows: SealedRow[] } {
     for (const draft of this.drafts.values()) this.columns.plan(draft);
     const at = new Date(this.at).toISOString();
     const rows = [...this.#events].map(([instance, { events, plans, given }]) => {
@@ -177,5 +189,3 @@ export function leaseChanges({ before, after }: DraftPlan): { ended: number[]; b
   }
   return changes;
 }
-
-export const hasEnded = (draft: DraftPlan): boolean => isEnded(draft.after.status);

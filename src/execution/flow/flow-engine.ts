@@ -2,18 +2,18 @@ import type { Clock, Random } from '../../platform/clock.ts';
 import { Deadlines } from '../../platform/deadlines.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import type { Store } from '../../platform/store/store.ts';
-import { EMPTY_HEAD, type JournalEvent, type JournalHead, type JournalWriter } from '../../trust/audit/journal.ts';
+import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/audit/journal.ts';
 import { agentIdOf, type Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
-import { leaseIdOf, planKey } from '../plans/plan.ts';
+import { leaseIdOf } from '../plans/plan.ts';
 import { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule } from '../scheduling/schedule.ts';
-import { ENGINE, FlowBatch, hasEnded, leaseChanges, type By } from './flow-batch.ts';
-import { FLOW_VERSION, isEnded, type ErrorClass, type FlowEvent, type PlanStatus } from './flow-state.ts';
-import { appendOne, findKept, findKnown, loadCompanies, type KnownPlan, type LoadedCompany, type PlanRef, type Statements } from './flow-store.ts';
-import type { LivePlan, PlanContent } from './live-plan.ts';
+import { ENGINE, FlowBatch, leaseChanges, type By, type SealedRow } from './flow-batch.ts';
+import { isEnded, type ErrorClass, type FlowEvent, type PlanState, type PlanStatus } from './flow-state.ts';
+import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type PlanRef, type Statements } from './flow-store.ts';
+import { isPlanChanged, type DraftPlan, type LivePlan, type PlanContent } from './live-plan.ts';
+import { applySubmission, remember, type OwnedCompany } from './owned-company.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
-import { restorePlan } from './restore.ts';
 import type { Submission, Submitted } from './submission.ts';
 
 /** Items of one commit at most: a longer batch would hold the process, a shorter one would waste commits. */
@@ -24,23 +24,15 @@ const QUEUE_LIMIT = 10_000;
 const TRIES = 5;
 /** Rest after a fault of the database. */
 const PAUSE_MS = 200;
-/** Plan ids remembered per company, so that a decision sent again is answered without a query. */
-const REMEMBERED = 5_000;
 
-/** A change in the company's turn: `apply` decides, and the promise resolves after the commit that makes it true. */
+/** A change in the company's turn: `apply` decides, and what it returns tells the caller after the commit. */
 type Item = { apply: (batch: FlowBatch) => () => void; reject: (error: unknown) => void; tries: number; submits: PlanRef | null };
 /** What runs between two commits, alone. */
 type Exclusive = { run: () => Promise<void>; reject: (error: unknown) => void };
-
-
-type Company = {
-  name: string;
-  no: number;
-  head: JournalHead;
-  plans: Map<string, LivePlan>;
-  /** Plans that are or were here, by id; the newest last. */
-  known: Map<string, KnownPlan>;
-};
+/** A batch with the changes in it. */
+type Turn = { batch: FlowBatch; items: Item[]; told: (() => void)[] };
+/** A turn that was sent; `outcome` is set when the database has answered. */
+type Sent = Turn & { rows: SealedRow[]; outcome: { error: unknown } | 'committed' | null };
 
 export type CommittedRow = { instance: string; seq: number; at: Date; firstEvent: number; events: readonly JournalEvent[] };
 
@@ -62,21 +54,24 @@ export type FlowEngineOptions = {
 export class FlowEngine implements JournalWriter {
   readonly ready = new ReadyQueue();
   readonly #options: FlowEngineOptions;
-  readonly #companies = new Map<string, Company>();
+  readonly #companies = new Map<string, OwnedCompany>();
   readonly #plans = new Map<number, LivePlan>();
   readonly #timers = new Deadlines<number>();
   #items: Item[] = [];
   #exclusive: Exclusive[] = [];
-  #turning = false;
-  /** Something came in since the last turn began. */
+  /** The turn that gathers, and the one that is with the database. */
+  #open: Turn | null = null;
+  #sent: Sent | null = null;
+  /** Companies whose memory may differ from the database. */
+  readonly #stale = new Set<string>();
+  #loop: Promise<void> | null = null;
+  /** Something came in since the loop last looked; `#resume` wakes it when it waits for the database. */
   #again = false;
+  #resume: (() => void) | null = null;
   #stopped = false;
   #lastAt = 0;
   #alarm: NodeJS.Timeout | null = null;
   #alarmAt = Infinity;
-  #turn: Promise<void> = Promise.resolve();
-  /** True while what is in memory may differ from the database. */
-  #stale = new Set<string>();
 
   constructor(options: FlowEngineOptions) {
     this.#options = options;
@@ -125,7 +120,11 @@ export class FlowEngine implements JournalWriter {
       return Promise.reject(new ColmeiaError('QUEUE_FULL', `${QUEUE_LIMIT} changes wait for the database`, { retryAfterMs: 1_000 }));
     }
     const { instance, planId } = submission;
-    return this.#change((batch) => this.#applySubmission(batch, submission), { instance, planId });
+    return this.#change((batch) => {
+      const company = this.#companies.get(instance);
+      if (company === undefined) throw notOwner(instance);
+      return applySubmission(batch, company, submission);
+    }, { instance, planId });
   }
 
   /**
@@ -162,7 +161,8 @@ export class FlowEngine implements JournalWriter {
       if (plan === undefined) throw fenced(fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.status === 'completed' && ticket.fence === fence) return; // said before
-      this.#endAttempt(batch, plan, n, { type: 'completed', at: batch.at, n, fence }, who);
+      const refusal = this.#endAttempt(batch, plan, n, { type: 'completed', at: batch.at, n, fence }, who);
+      if (refusal) throw refusal;
       batch.drafts.get(key)!.results.set(n, result);
     });
   }
@@ -173,7 +173,8 @@ export class FlowEngine implements JournalWriter {
       if (plan === undefined) throw fenced(fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.fence === fence && hasFailed(ticket.status)) return; // said before
-      this.#endAttempt(batch, plan, n, { type: 'failed', at: batch.at, n, fence, ...failure, jitter: this.#options.random() }, who);
+      const refusal = this.#endAttempt(batch, plan, n, { type: 'failed', at: batch.at, n, fence, ...failure, jitter: this.#options.random() }, who);
+      if (refusal) throw refusal;
     });
   }
 
@@ -186,13 +187,12 @@ export class FlowEngine implements JournalWriter {
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#alarm) clearTimeout(this.#alarm);
-    await this.#turn;
-    const error = new ColmeiaError('SHUTTING_DOWN', 'this process is stopping');
-    for (const item of this.#items.splice(0)) item.reject(error);
-    for (const item of this.#exclusive.splice(0)) item.reject(error);
+    this.#wake();
+    await this.#loop;
+    this.#rejectAll(new ColmeiaError('SHUTTING_DOWN', 'this process is stopping'));
   }
 
-  // — the turn ————————————————————————————————————————————————————————————————————————————————————————————————
+  // — the loop ————————————————————————————————————————————————————————————————————————————————————————————————
 
   #exclusively(work: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -205,88 +205,145 @@ export class FlowEngine implements JournalWriter {
   #change<T>(decideOn: (batch: FlowBatch) => T, submits: PlanRef | null = null): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#stopped) return reject(new ColmeiaError('SHUTTING_DOWN', 'this process is stopping'));
-      this.#items.push({
-        tries: 0,
-        submits,
-        apply: (batch) => {
-          const value = decideOn(batch);
-          return () => resolve(value);
-        },
-        reject,
-      });
+      const apply = (batch: FlowBatch) => {
+        const value = decideOn(batch);
+        return () => resolve(value);
+      };
+      this.#items.push({ apply, reject, tries: 0, submits });
       this.#wake();
     });
   }
 
   #wake(): void {
-    if (this.#stopped) return;
     this.#again = true;
-    if (this.#turning) return;
-    this.#turning = true;
-    setImmediate(() => {
-      this.#turn = this.#loop();
-    });
+    this.#resume?.();
+    if (!this.#stopped) this.#loop ??= immediate().then(() => this.#run());
   }
 
-  async #loop(): Promise<void> {
-    while (!this.#stopped) {
+  async #run(): Promise<void> {
+    while (!this.#stopped || this.#sent !== null) {
+      this.#again = false;
       try {
-        this.#again = false;
-        if (this.#stale.size > 0 && !(await this.#reload())) break;
-        const isBusy = this.#exclusive.length > 0 ? await this.#runExclusive() : await this.#turnOnce();
-        if (!isBusy && !this.#again) break;
+        if (!(await this.#step())) break;
       } catch (error) {
         this.#options.log('error', { err: error }, 'the flow engine stumbled; it loads its companies again');
+        this.#takeBack(this.#open, this.#sent);
+        this.#rejectAll(error);
         for (const name of this.#companies.keys()) this.#stale.add(name);
         await sleep(PAUSE_MS);
       }
-      await new Promise((resolve) => setImmediate(resolve)); // the event loop turns between two commits
+      await immediate(); // the event loop turns between two commits
     }
-    this.#turning = false;
-    if (!this.#stopped) this.#setAlarm();
+    this.#loop = null;
+    if (this.#stopped) return;
+    if (this.#again) this.#wake();
+    else this.#setAlarm();
   }
 
-  async #runExclusive(): Promise<boolean> {
+  /**
+   * Gathers, sends, tells. While one turn is with the database the next one gathers, and it is sent before the first is
+   * told, so that process and server work side by side; the embedded database works in this thread, so there telling
+   * comes first and turns are larger. False = there is nothing to do and nothing under way.
+   */
+  async #step(): Promise<boolean> {
+    let committed: Sent | null = null;
+    const sent = this.#sent;
+    if (sent !== null && sent.outcome !== null) {
+      this.#sent = null;
+      if (sent.outcome !== 'committed') return this.#refused(sent.outcome.error, sent);
+      if (this.#options.store.tier === 'embedded') {
+        this.#commit(sent);
+        await immediate();
+      } else committed = sent;
+    }
+    this.#gather();
+    let isBusy = this.#sent !== null;
+    if (this.#sent === null && !this.#stopped) isBusy = await this.#sendOrWork(committed);
+    if (committed !== null) this.#commit(committed);
+    if (this.#again || !isBusy) return this.#again || committed !== null;
+    await new Promise<void>((resolve) => (this.#resume = resolve));
+    this.#resume = null;
+    return true;
+  }
+
+  /** With nothing at the database: what must run alone, or the next turn. False = there was nothing. */
+  async #sendOrWork(told: Sent | null): Promise<boolean> {
+    const mustBeAlone = this.#stale.size > 0 || this.#exclusive.length > 0;
+    if (this.#open !== null || !mustBeAlone) return this.#send(told);
+    if (told !== null) {
+      this.#again = true; // first tell, then alone
+      return false;
+    }
+    this.#again = true;
+    if (this.#stale.size > 0) return this.#reload();
     await this.#exclusive.shift()!.run();
     return true;
   }
 
-  /** One commit. False = there was nothing to do. */
-  async #turnOnce(): Promise<boolean> {
-    const { clock } = this.#options;
-    const at = (this.#lastAt = Math.max(clock.now(), this.#lastAt)); // never back, whatever the clock does
-    const items = this.#items.splice(0, BATCH_LIMIT);
-    const batch = new FlowBatch(at, this.ready);
-    const done = this.#apply(batch, items);
-    this.#applyDue(batch);
-    this.#schedule(batch);
-    if (batch.isEmpty) {
-      for (const { told } of done) told();
-      return items.length > 0;
-    }
-    const { args, rows } = batch.seal((instance) => this.#companies.get(instance)?.head ?? EMPTY_HEAD);
-    try {
-      await this.#options.store.flush(args);
-    } catch (error) {
-      await this.#refused(error, batch, done.map(({ item }) => item), rows.map((row) => row.instance));
-      return true;
-    }
-    this.#commit(batch, rows);
-    for (const { told } of done) told();
-    return true;
-  }
-
-  #apply(batch: FlowBatch, items: readonly Item[]): { item: Item; told: () => void }[] {
-    const done: { item: Item; told: () => void }[] = [];
-    for (const item of items) {
+  #gather(): void {
+    if (this.#items.length === 0 || (this.#stale.size > 0 && this.#open === null)) return;
+    const turn = (this.#open ??= this.#newTurn());
+    const room = BATCH_LIMIT - turn.items.length;
+    for (const item of room > 0 ? this.#items.splice(0, room) : []) {
       try {
-        done.push({ item, told: item.apply(batch) });
+        turn.told.push(item.apply(turn.batch));
+        turn.items.push(item);
       } catch (error) {
         item.reject(error);
       }
     }
-    return done;
   }
+
+  #newTurn(): Turn {
+    this.#lastAt = Math.max(this.#options.clock.now(), this.#lastAt); // never back, whatever the clock does
+    return { batch: new FlowBatch(this.#lastAt, this.ready, (key) => this.#plans.get(key)?.state), items: [], told: [] };
+  }
+
+  /** Adds what time and agents make possible, and sends the turn. False = it came to nothing. */
+  #send(told: Sent | null): boolean {
+    const turn = this.#open ?? this.#newTurn();
+    this.#open = null;
+    const { batch } = turn;
+    this.#applyDue(batch);
+    this.#schedule(batch, told?.batch ?? null);
+    if (batch.isEmpty) {
+      for (const tell of turn.told) tell();
+      return false;
+    }
+    const { args, rows } = batch.seal((instance) => this.#companies.get(instance)?.head ?? EMPTY_HEAD);
+    for (const row of rows) this.#advanceHead(batch, row);
+    for (const draft of batch.drafts.values()) this.#promote(batch, draft);
+    const sent: Sent = { ...turn, rows, outcome: null };
+    this.#sent = sent;
+    this.#options.store.flush(args).then(
+      () => (sent.outcome = 'committed'),
+      (error: unknown) => (sent.outcome = { error }),
+    ).finally(() => this.#wake());
+    return true;
+  }
+
+  #advanceHead(batch: FlowBatch, row: SealedRow): void {
+    const company = this.#companies.get(row.instance);
+    if (company === undefined) return;
+    const before = company.head;
+    company.head = { seq: row.seq, events: row.events, plans: row.given, hash: row.hash };
+    batch.undo.push(() => (company.head = before));
+  }
+
+  /** Memory goes ahead of the database, for the next turn to build on; `undo` takes it back. */
+  #promote(batch: FlowBatch, draft: DraftPlan): void {
+    const { plan } = draft;
+    const { state, specs, rev } = plan;
+    Object.assign(plan, { state: draft.after, specs: draft.specs, rev: rev + Number(isPlanChanged(draft)) });
+    const isNew = !this.#plans.has(plan.key);
+    this.#plans.set(plan.key, plan);
+    batch.undo.push(() => {
+      Object.assign(plan, { state, specs, rev });
+      if (isNew) this.#plans.delete(plan.key);
+    });
+  }
+
+  // — what comes by itself ——————————————————————————————————————————————————————————————————————————————————————
 
   #applyDue(batch: FlowBatch): void {
     const { registry, random } = this.#options;
@@ -297,28 +354,30 @@ export class FlowEngine implements JournalWriter {
     for (const lease of registry.takeExpired(batch.at)) {
       const plan = this.#plans.get(lease.plan);
       const error = `agent ${agentIdOf(lease.agent)} was not heard of for ${registry.leaseDurationMs} ms`;
-      if (plan) {
-        this.#endAttempt(batch, plan, lease.n, {
-          type: 'failed', at: batch.at, n: lease.n, fence: lease.fence, errorClass: 'timeout', error, retryAfterMs: null, jitter: random(),
-        }, ENGINE, false);
-        batch.expired.push(lease);
-      } else registry.end(lease.leaseId);
+      const event: FlowEvent = {
+        type: 'failed', at: batch.at, n: lease.n, fence: lease.fence, errorClass: 'timeout', error, retryAfterMs: null, jitter: random(),
+      };
+      if (plan && this.#endAttempt(batch, plan, lease.n, event, ENGINE) === null) batch.expired.push(lease);
+      else registry.end(lease.leaseId);
     }
   }
 
-  #endAttempt(batch: FlowBatch, plan: LivePlan, n: number, event: FlowEvent, who: By, strict = true): void {
+  /** Returns the refusal, or null when the attempt has ended. */
+  #endAttempt(batch: FlowBatch, plan: LivePlan, n: number, event: FlowEvent, who: By): ColmeiaError | null {
     const { agent } = batch.stateOf(plan).tickets[n] ?? {};
     const refusal = batch.step(plan, event, who);
-    if (refusal) {
-      if (strict) throw new ColmeiaError(refusal.code, refusal.message);
-    } else if (agent) batch.freed.set(agent, (batch.freed.get(agent) ?? 0) + 1);
+    if (refusal) return new ColmeiaError(refusal.code, refusal.message);
+    if (agent) batch.freed.set(agent, (batch.freed.get(agent) ?? 0) + 1);
+    return null;
   }
 
-  #schedule(batch: FlowBatch): void {
+  /** `told`: the turn before, whose leases are granted and ended only after this one is sent. */
+  #schedule(batch: FlowBatch, told: FlowBatch | null): void {
     if (this.ready.size === 0) return;
-    const candidates = this.#options.registry.candidates(batch.freed);
+    const candidates = this.#options.registry.candidates(batch.freed, told);
     const byPlan = new Map<number, { n: number; agent: string }[]>();
     for (const { ticket, agent } of schedule(this.ready, candidates, batch.at, 10 * BATCH_LIMIT)) {
+      batch.taken.set(agent, (batch.taken.get(agent) ?? 0) + 1);
       const leases = byPlan.get(ticket.plan);
       if (leases) leases.push({ n: ticket.n, agent });
       else byPlan.set(ticket.plan, [{ n: ticket.n, agent }]);
@@ -329,22 +388,18 @@ export class FlowEngine implements JournalWriter {
     }
   }
 
-  /** The database holds it: memory follows, agents get their leases, listeners hear. */
-  #commit(batch: FlowBatch, rows: ReturnType<FlowBatch['seal']>['rows']): void {
+  // — after the database has answered ————————————————————————————————————————————————————————————————————————————
+
+  /** It is true now: agents get their leases, callers and listeners hear. */
+  #commit({ batch, rows, told }: Sent): void {
     const { registry, onCommitted } = this.#options;
-    for (const row of rows) {
-      const company = this.#companies.get(row.instance);
-      if (company) company.head = { seq: row.seq, events: row.events, plans: row.given, hash: row.hash };
-    }
     const granted = new Map<string, Lease[]>();
     for (const draft of batch.drafts.values()) {
       const { plan, after } = draft;
       const { ended, begun, stopped } = leaseChanges(draft);
-      const isChanged = draft.before !== null && (draft.before.status !== after.status || draft.before.control !== after.control || draft.content !== null);
       for (const n of ended) registry.end(leaseIdOf(plan.key, n, draft.before!.tickets[n].fence));
-      Object.assign(plan, { state: after, specs: draft.specs, rev: plan.rev + Number(isChanged), digest: draft.content?.digest ?? plan.digest });
       for (const n of begun) {
-        const lease = this.#grant(plan, n);
+        const lease = this.#grant(plan, n, after);
         const leases = granted.get(lease.agent);
         if (leases) leases.push(lease);
         else granted.set(lease.agent, [lease]);
@@ -353,135 +408,106 @@ export class FlowEngine implements JournalWriter {
         const lease = registry.lease(leaseIdOf(plan.key, n, after.tickets[n].fence));
         if (lease) lease.stop = true;
       }
-      this.#keep(plan, hasEnded(draft));
+      this.#keep(plan, after);
     }
     for (const [key, at] of batch.timers) if (this.#plans.has(key)) this.#timers.set(key, at);
-    for (const [agent, leases] of granted) this.#giveBack(registry.deliver(agent, leases));
+    for (const [agent, leases] of granted) for (const lease of registry.deliver(agent, leases)) this.release(lease);
+    for (const tell of told) tell();
     onCommitted(rows.map((row) => ({
       instance: row.instance, seq: row.seq, at: new Date(row.at), firstEvent: row.events - row.recorded.length + 1, events: row.recorded,
     })));
   }
 
-  #grant(plan: LivePlan, n: number): Lease {
-    const { fence, attempt, agent, note } = plan.state.tickets[n];
+  #grant(plan: LivePlan, n: number, state: PlanState): Lease {
+    const { fence, attempt, agent, note } = state.tickets[n];
     const leaseId = leaseIdOf(plan.key, n, fence);
     return this.#options.registry.grant({ leaseId, plan: plan.key, n, fence, attempt, agent: agent! }, note?.stopAt !== undefined);
   }
 
-  /** Leases that no poll took up: the tickets are ready again and no attempt is counted. */
-  #giveBack(leases: readonly Lease[]): void {
-    for (const lease of leases) this.release(lease);
-  }
-
+  /** A lease that nobody took up: the ticket is ready again and no attempt is counted. */
   release({ plan: key, n, fence }: Pick<Lease, 'plan' | 'n' | 'fence'>): void {
-    const plan = this.#plans.get(key);
-    if (plan) void this.#change((batch) => this.#endAttempt(batch, plan, n, { type: 'released', at: batch.at, n, fence }, ENGINE, false)).catch(() => {});
+    const released = this.#change((batch) => {
+      const plan = this.#plans.get(key);
+      if (plan) this.#endAttempt(batch, plan, n, { type: 'released', at: batch.at, n, fence }, ENGINE);
+    });
+    released.catch(() => {}); // then it runs out
   }
 
-  #keep(plan: LivePlan, ended: boolean): void {
-    const company = this.#companies.get(plan.instance)!;
-    remember(company, plan.plan_id, { key: plan.key, digest: plan.digest, status: plan.state.status, invalid: false, rev: plan.rev, faults: [] });
-    if (ended) {
+  #keep(plan: LivePlan, { status }: PlanState): void {
+    const company = this.#companies.get(plan.instance);
+    if (company === undefined) return;
+    const known = company.known.get(plan.plan_id);
+    if (known) Object.assign(known, { status, rev: plan.rev });
+    else remember(company, plan.plan_id, { key: plan.key, digest: plan.digest, status, invalid: false, rev: plan.rev, faults: [] });
+    if (!isEnded(status)) company.plans.add(plan);
+    else if (isEnded(plan.state.status)) {
       this.#plans.delete(plan.key);
-      company.plans.delete(plan.plan_id);
+      company.plans.delete(plan);
       this.#timers.delete(plan.key);
-    } else {
-      this.#plans.set(plan.key, plan);
-      company.plans.set(plan.plan_id, plan);
     }
-  }
-
-  // — submissions —————————————————————————————————————————————————————————————————————————————————————————————
-
-  #applySubmission(batch: FlowBatch, submission: Submission): Submitted {
-    const company = this.#companies.get(submission.instance);
-    if (company === undefined) throw notOwner(submission.instance);
-    const { planId, content } = submission;
-    const known = company.known.get(planId) ?? null;
-    if (known !== null && known.digest === content.digest) {
-      const status = batch.drafts.get(known.key)?.after.status ?? company.plans.get(planId)?.state.status ?? known.status;
-      return { planId, status, duplicate: true, faults: known.faults };
-    }
-    if (submission.kind === 'invalid' && known !== null) {
-      batch.log(company.name, { type: 'decision.rejected', by: submission.by, plan: planId, data: { faults: submission.faults } });
-      return { planId, status: 'rejected', duplicate: false, faults: submission.faults };
-    }
-    if (known !== null && !known.invalid) {
-      throw new ColmeiaError('PLAN_CONFLICT', `plan "${planId}" exists with a different decision; give the new one an id of its own, or replan`);
-    }
-    return submission.kind === 'run' ? this.#begin(batch, company, submission, known) : this.#reject(batch, company, submission);
-  }
-
-  #begin(batch: FlowBatch, company: Company, submission: Extract<Submission, { kind: 'run' }>, replaced: KnownPlan | null): Submitted {
-    const { planId, tickets, gate, control, content, by } = submission;
-    const key = replaced?.key ?? planKey(company.no, batch.give(company.name, company.head));
-    const none = { flow: FLOW_VERSION, status: 'rejected' as const, control, rules: [], tickets: [] };
-    const plan: LivePlan = {
-      key, instance: company.name, plan_id: planId, ...submission.correlation, created_at: batch.at, digest: content.digest,
-      rev: replaced?.rev ?? 1, state: restorePlan(none), specs: tickets.specs,
-    };
-    const event: FlowEvent = { type: 'submitted', at: batch.at, rules: tickets.rules, deadlines: tickets.deadlines, gate, control };
-    batch.begin(plan, content, event, { by }, replaced === null ? null : plan.state);
-    const { status } = batch.stateOf(plan);
-    this.#rememberInBatch(batch, company, planId, { key, digest: content.digest, status, invalid: false, rev: plan.rev, faults: [] });
-    return { planId, status, duplicate: false, faults: [] };
-  }
-
-  #reject(batch: FlowBatch, company: Company, submission: Extract<Submission, { kind: 'invalid' | 'refused' }>): Submitted {
-    const { planId, content, by } = submission;
-    const key = planKey(company.no, batch.give(company.name, company.head));
-    const faults = submission.kind === 'invalid' ? submission.faults : [];
-    const data = submission.kind === 'invalid' ? { faults } : { why: submission.why };
-    batch.columns.rejectedPlan({ key, instance: company.name, id: planId, flow: FLOW_VERSION, ...content, at: batch.at, result: data });
-    batch.log(company.name, { type: submission.kind === 'invalid' ? 'decision.rejected' : 'plan.rejected', by, plan: planId, data }, key);
-    this.#rememberInBatch(batch, company, planId, { key, digest: content.digest, status: 'rejected', invalid: submission.kind === 'invalid', rev: 1, faults });
-    return { planId, status: 'rejected', duplicate: false, faults };
-  }
-
-  // — faults ————————————————————————————————————————————————————————————————————————————————————————————————
-
-  /** Known from here on, so that the same decision in the same batch finds it; forgotten when the flush is refused. */
-  #rememberInBatch(batch: FlowBatch, company: Company, planId: string, known: KnownPlan): void {
-    const before = company.known.get(planId);
-    remember(company, planId, known);
-    batch.undo.push(() => (before === undefined ? company.known.delete(planId) : company.known.set(planId, before)));
   }
 
   /**
-   * Nothing of the batch came true, and memory is still what it was. A plan id that exists is a decision sent again that
-   * memory did not know: it is looked up and the batch tried again. A refused guard is another writer: companies are
-   * loaded again, then the batch is tried again. Anything else is answered, and as the commit may have come true all the
-   * same, the companies are loaded again.
+   * Nothing of the turn came true, and what gathered meanwhile was built on it: both are taken back. A plan id that exists
+   * is a decision sent again that memory did not know: it is looked up and the changes tried again. A refused guard is
+   * another writer: the companies are loaded again, then the changes are tried again. After anything else the callers are
+   * told, and as the commit may have come true all the same, the companies are loaded again.
    */
-  async #refused(error: unknown, batch: FlowBatch, items: readonly Item[], instances: readonly string[]): Promise<void> {
+  async #refused(error: unknown, sent: Sent): Promise<boolean> {
+    const { store, registry, log } = this.#options;
+    const open = this.#open;
+    const touched = this.#takeBack(open, sent);
     const { code, constraint } = error as { code?: string; constraint?: string };
-    for (const undo of batch.undo.reverse()) undo();
     const isKnownPlan = code === '23505' && constraint === 'plan_id';
-    if (!isKnownPlan) for (const instance of instances) this.#stale.add(instance);
-    if (!isKnownPlan && code !== 'CM001' && code !== '23505') {
-      for (const item of items) item.reject(error);
-      this.#options.log('warn', { err: error, instances }, 'a flush failed; its companies are loaded again');
-      await sleep(PAUSE_MS);
-      return;
+    const isTriedAgain = isKnownPlan || code === '23505' || code === 'CM001';
+    const again = [...sent.items.filter((item) => {
+      const isTried = isTriedAgain && ++item.tries <= TRIES;
+      if (!isTried) item.reject(error);
+      return isTried;
+    }), ...(open?.items ?? [])];
+    this.#items.unshift(...again);
+    this.#again = true;
+    for (const plan of touched) this.#ripen(plan);
+    for (const lease of [...sent.batch.expired, ...(open?.batch.expired ?? [])]) registry.expireNow(lease);
+    if (isKnownPlan) {
+      for (const [ref, known] of await findKnown(store, sent.items.flatMap((item) => item.submits ?? []))) {
+        const company = this.#companies.get(ref.instance);
+        if (company) remember(company, ref.planId, known);
+      }
+      return true;
     }
-    for (const item of items) {
-      if (++item.tries > TRIES) item.reject(error);
-      else this.#items.unshift(item);
-    }
-    if (!isKnownPlan) {
-      this.#options.log('warn', { code, instances }, 'another writer was here; its companies are loaded again');
-      return;
-    }
-    const submits = items.flatMap((item) => (item.submits ? [item.submits] : []));
-    for (const [ref, known] of await findKnown(this.#options.store, submits)) {
-      const company = this.#companies.get(ref.instance);
-      if (company) remember(company, ref.planId, known);
-    }
-    for (const { plan, before } of batch.drafts.values()) if (before !== null) this.#ripen(plan);
-    for (const lease of batch.expired) this.#options.registry.expireNow(lease);
+    for (const row of sent.rows) this.#stale.add(row.instance);
+    log('warn', { err: error, instances: sent.rows.map((row) => row.instance) }, 'a commit was refused; its companies are loaded again');
+    if (!isTriedAgain) await sleep(PAUSE_MS);
+    return true;
   }
 
-  /** False = the database is away: what waits is answered, and its return wakes the engine. */
+  /** Memory as it was before these turns, the later one first. Returns the plans they touched that existed before. */
+  #takeBack(...turns: (Turn | null)[]): Set<LivePlan> {
+    const touched = new Set<LivePlan>();
+    for (const turn of turns) {
+      if (turn === null) continue;
+      for (const undo of turn.batch.undo.splice(0).reverse()) undo();
+      for (const { plan } of turn.batch.drafts.values()) {
+        this.ready.removePlan(plan.key);
+        touched.add(plan);
+      }
+    }
+    this.#open = null;
+    this.#sent = null;
+    return new Set([...touched].filter((plan) => this.#plans.get(plan.key) === plan));
+  }
+
+  #rejectAll(error: unknown): void {
+    const open = this.#open;
+    this.#takeBack(open);
+    for (const item of [...(open?.items ?? []), ...this.#items.splice(0)]) item.reject(error);
+    for (const item of this.#exclusive.splice(0)) item.reject(error);
+  }
+
+  // — memory ————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** False = the database is away: what waits is answered, and it is tried again soon. */
   async #reload(): Promise<boolean> {
     const names = [...this.#stale];
     try {
@@ -491,19 +517,19 @@ export class FlowEngine implements JournalWriter {
       this.#stale.clear();
       return true;
     } catch (error) {
-      for (const item of this.#items.splice(0)) item.reject(error);
-      for (const item of this.#exclusive.splice(0)) item.reject(error);
-      this.#setAlarm(this.#options.clock.now() + 1_000);
-      return false;
+      this.#rejectAll(error);
+      await sleep(PAUSE_MS);
+      return true;
     }
   }
 
   #takeUp({ name, no, head, plans }: LoadedCompany): void {
-    this.#companies.set(name, { name, no, head, plans: new Map(), known: new Map() });
+    this.#companies.set(name, { name, no, head, plans: new Set(), known: new Map() });
     for (const plan of plans) {
-      this.#keep(plan, false);
+      this.#plans.set(plan.key, plan);
+      this.#keep(plan, plan.state);
       plan.state.tickets.forEach((ticket, n) => {
-        if (ticket.status === 'running') this.#grant(plan, n);
+        if (ticket.status === 'running') this.#grant(plan, n, plan.state);
       });
       this.#ripen(plan);
     }
@@ -523,12 +549,12 @@ export class FlowEngine implements JournalWriter {
   #drop(name: string): void {
     const company = this.#companies.get(name);
     if (company === undefined) return;
-    for (const plan of company.plans.values()) {
+    for (const plan of company.plans) {
       this.ready.removePlan(plan.key);
       this.#timers.delete(plan.key);
       this.#plans.delete(plan.key);
     }
-    const keys = new Set([...company.plans.values()].map((plan) => plan.key));
+    const keys = new Set([...company.plans].map((plan) => plan.key));
     this.#options.registry.forget((lease) => keys.has(lease.plan));
     this.#companies.delete(name);
   }
@@ -565,12 +591,7 @@ export class FlowEngine implements JournalWriter {
 /** States a ticket can be in after a failed attempt, while its token is still the last one. */
 export const hasFailed = (status: string): boolean => status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
 
-function remember(company: Company, planId: string, known: KnownPlan): void {
-  company.known.delete(planId);
-  company.known.set(planId, known);
-  if (company.known.size > REMEMBERED) company.known.delete(company.known.keys().next().value!);
-}
-
+const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const notOwner = (instance: string): ColmeiaError =>
   new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });

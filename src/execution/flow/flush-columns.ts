@@ -1,10 +1,13 @@
-import type { DraftPlan } from './live-plan.ts';
+import { isPlanChanged, type DraftPlan } from './live-plan.ts';
 import { isEnded, type TicketState } from './flow-state.ts';
 
-const quote = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
+const quote = (text: string): string => (/["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`);
+/** JSON text holds no control characters, so that quoting it as JSON is quoting it for an array, and native. */
+const quoteJson = (text: string): string => JSON.stringify(text);
+const quoteLines = (lines: string): string => `"${lines.split('\n').map((line) => quoteJson(line).slice(1, -1)).join('\n')}"`;
 const text = (value: string | null): string => (value === null ? 'NULL' : quote(value));
 const number = (value: number | null): string => (value === null ? 'NULL' : String(value));
-const json = (value: unknown): string => (value === null ? 'NULL' : quote(JSON.stringify(value)));
+const json = (value: unknown): string => (value === null ? 'NULL' : quoteJson(JSON.stringify(value)));
 
 /** Columns of each argument group of colmeia_flush, in its order. Source: migrations/0001_spine.sql. */
 const GROUPS = { newPlans: 13, planChanges: 6, planContents: 6, newTickets: 13, ticketChanges: 14, journal: 8 } as const;
@@ -38,14 +41,14 @@ export class FlushColumns {
     const endedAt = isEnded(after.status) ? lastEnd(after.tickets, plan.created_at) : null;
     if (before === null) {
       this.#row('newPlans', String(plan.key), quote(plan.instance), quote(plan.plan_id), quote(after.status), String(after.flow),
-        quote(content!.digest), quote(content!.decision), quote(content!.header), json(after.control), String(draft.specs.length),
+        quote(content!.digest), quoteJson(content!.decision), quoteJson(content!.header), json(after.control), String(draft.specs.length),
         String(plan.created_at), number(endedAt), json(draft.consolidation));
     } else {
       if (content !== null) {
-        this.#row('planContents', String(plan.key), String(after.flow), quote(content.digest), quote(content.decision),
-          quote(content.header), String(draft.specs.length));
+        this.#row('planContents', String(plan.key), String(after.flow), quote(content.digest), quoteJson(content.decision),
+          quoteJson(content.header), String(draft.specs.length));
       }
-      if (content !== null || before.status !== after.status || before.control !== after.control) {
+      if (isPlanChanged(draft)) {
         this.#row('planChanges', String(plan.key), String(plan.rev), quote(after.status), json(after.control), number(endedAt),
           json(draft.consolidation));
       }
@@ -61,11 +64,11 @@ export class FlushColumns {
   /** A plan that never ran: its decision was refused, or was no. */
   rejectedPlan(row: { key: number; instance: string; id: string; flow: number; digest: string; decision: string; header: string; at: number; result: unknown }): void {
     this.#row('newPlans', String(row.key), quote(row.instance), quote(row.id), 'rejected', String(row.flow), quote(row.digest),
-      quote(row.decision), quote(row.header), '{}', '0', String(row.at), String(row.at), json(row.result));
+      quoteJson(row.decision), quoteJson(row.header), '{}', '0', String(row.at), String(row.at), json(row.result));
   }
 
   journal({ instance, seq, at, plans, body, hash, events, given }: JournalRow): void {
-    this.#row('journal', quote(instance), String(seq), at, quote(`{${plans.join(',')}}`), quote(body), hash, String(events), String(given));
+    this.#row('journal', quote(instance), String(seq), at, quote(`{${plans.join(',')}}`), quoteLines(body), hash, String(events), String(given));
   }
 
   #newTicket({ plan, specs, after }: DraftPlan, n: number, ticket: TicketState): void {
@@ -78,7 +81,7 @@ export class FlushColumns {
     const result = results.get(n);
     this.#row('ticketChanges', String(plan.key), String(n), before.status, String(before.fence), after.status, text(after.agent),
       String(after.fence), String(after.attempt), number(after.due), String(after.deadline), number(after.startedAt),
-      number(after.endedAt), json(after.note), result === undefined ? 'NULL' : quote(result));
+      number(after.endedAt), json(after.note), result === undefined ? 'NULL' : quoteJson(result));
   }
 
   #row(group: Group, ...cells: string[]): void {

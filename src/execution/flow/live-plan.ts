@@ -33,3 +33,8 @@ export type DraftPlan = {
   results: Map<number, string>;
   consolidation: Consolidation | null;
 };
+
+/** True when the row of an existing plan changes, and its `rev` with it. */
+export function isPlanChanged({ before, after, content }: DraftPlan): boolean {
+  return before !== null && (content !== null || before.status !== after.status || before.control !== after.control);
+}

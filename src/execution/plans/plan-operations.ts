@@ -10,8 +10,9 @@ import type { PlanAction } from '../flow/company-writer.ts';
 import { checkPlan } from './check-plan.ts';
 import { findPlan } from './find-plan.ts';
 import { generateTickets } from './generate-tickets.ts';
-import { planIdOf, workflowIdOf } from './plan.ts';
-import { countStates, findTaskNumber, listPlans, type KeptPlan } from './plan-store.ts';
+import { completeTicket } from '../agents/complete-ticket.ts';
+import { parseTicketId, planIdOf, workflowIdOf } from './plan.ts';
+import { countStates, findTaskNumber, findTicket, listPlans, type KeptPlan } from './plan-store.ts';
 import { controlOf, planNeedsGate } from './prepare-decision.ts';
 import { findPlanByCorrelation } from './plan-store.ts';
 import { ticketsOf } from './ticket-operations.ts';
@@ -40,16 +41,16 @@ export function planOperations(context: Context): Colmeia['plans'] {
 
   const findWorkflow = async (who: Principal, workflowId: string, instance?: string): Promise<KeptPlan> => {
     mustDirect(who);
-    const notFound = new ColmeiaError('WORKFLOW_NOT_FOUND', `workflow "${workflowId}" not found`);
+    const notFound = (): ColmeiaError => new ColmeiaError('WORKFLOW_NOT_FOUND', `workflow "${workflowId}" not found`);
     const planId = planIdOf(workflowId);
-    if (planId === null) throw notFound;
+    if (planId === null) throw notFound();
     try {
       return await findPlan(context, who, { planId, instance });
     } catch (error) {
       if (!(error instanceof ColmeiaError) || error.code !== 'PLAN_NOT_FOUND') throw error;
       const correlation = workflowId.startsWith(START_PREFIX) ? workflowId.slice(START_PREFIX.length) : null;
       const started = correlation === null ? null : await findPlanByCorrelation(store, scopeOf(who), correlation, filterOf(who, instance));
-      if (started === null) throw notFound;
+      if (started === null) throw notFound();
       return started;
     }
   };
@@ -85,6 +86,23 @@ export function planOperations(context: Context): Colmeia['plans'] {
       }
       const message = 'must be get_status or get_tickets';
       throw new ColmeiaError('INVALID_REQUEST', `query_name ${message}`, { faults: [{ path: 'query_name', message }] });
+    },
+    async signal(who, workflowId, { signal_name, args = [] }, instance) {
+      const plan = await findWorkflow(who, workflowId, instance);
+      const ref = { planId: plan.plan_id, instance: plan.instance };
+      if (signal_name === 'cancel_workflow') {
+        const { status } = await act(who, ref, { type: 'cancelled', undo: false, why: 'signal cancel_workflow' });
+        return { workflow_id: workflowId, signal_name, status };
+      }
+      if (signal_name !== 'ticket_completed') {
+        const message = 'must be cancel_workflow or ticket_completed';
+        throw new ColmeiaError('INVALID_REQUEST', `signal_name ${message}`, { faults: [{ path: 'signal_name', message }] });
+      }
+      const place = parseTicketId(String(args[0]));
+      const found = place?.key === plan.key ? await findTicket(store, scopeOf(who), place.key, place.n) : null;
+      if (found === null) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${String(args[0])}" not found`);
+      await completeTicket(context, who, { instance: plan.instance, key: plan.key, n: found.ticket.n, fence: found.ticket.fence }, outputOf(args[1]));
+      return { workflow_id: workflowId, signal_name, status: plan.status };
     },
     cancel: (who, ref, { reason, compensate }) => act(who, ref, { type: 'cancelled', undo: compensate ?? false, why: reason ?? '' }, reason),
     pause: (who, ref, { reason }) => act(who, ref, { type: 'paused' }, reason),
@@ -128,6 +146,13 @@ function parsePlan(value: unknown, planId: string, now: number): { plan: Cogniti
     throw new ColmeiaError('INVALID_DECISION', `the plan is invalid: ${named[0].path}: ${named[0].message}`, { faults: named });
   }
   return { plan: parsed.record, warnings: parsed.warnings };
+}
+
+/** The result of a signal: `{ output }` or the output itself. */
+function outputOf(result: unknown): Record<string, unknown> {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return {};
+  const { output } = result as { output?: unknown };
+  return (typeof output === 'object' && output !== null && !Array.isArray(output) ? output : result) as Record<string, unknown>;
 }
 
 function summaryOf(plan: KeptPlan): PlanSummary {
