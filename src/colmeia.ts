@@ -144,6 +144,8 @@ export type Colmeia = {
     workflow(who: Principal, workflowId: string, instance?: string): Promise<WorkflowView>;
     /** Queries get_status and get_tickets. */
     query(who: Principal, workflowId: string, request: { query_name: string; args?: unknown[] }, instance?: string): Promise<{ workflow_id: string; query_name: string; result: unknown }>;
+    /** Signals cancel_workflow() and ticket_completed(ticket_id, result). */
+    signal(who: Principal, workflowId: string, request: { signal_name: string; args?: unknown[] }, instance?: string): Promise<{ workflow_id: string; signal_name: string; status: string }>;
     cancel(who: Principal, ref: PlanRef, request: { reason?: string; compensate?: boolean }): Promise<{ plan_id: string; status: string }>;
     pause(who: Principal, ref: PlanRef, request: { reason?: string }): Promise<{ plan_id: string; status: string }>;
     resume(who: Principal, ref: PlanRef, request: { reason?: string }): Promise<{ plan_id: string; status: string }>;

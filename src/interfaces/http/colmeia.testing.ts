@@ -1,0 +1,218 @@
+// For tests of this edge only: a Colmeia with canned answers, so that framing, statuses and limits are tested apart from the flow.
+import type {
+  Colmeia,
+  InstanceView,
+  KeyView,
+  PlanDetail,
+  Submission,
+  TicketView,
+  WorkflowView,
+} from '../../colmeia.ts';
+import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
+import type { Principal } from '../../trust/identity/principal.ts';
+
+export const OPERATOR_KEY = 'operator-key';
+export const OPERATOR: Principal = { kind: 'operator', instance: null, agentId: null, keyId: 'k1' };
+export const AUTHORIZED = { authorization: `Bearer ${OPERATOR_KEY}` };
+
+const at = 1_780_000_000_000;
+const iso = new Date(at).toISOString();
+
+export const TICKET: ExecutionTicket = {
+  ticket_id: 't1',
+  plan_id: 'p1',
+  intent_id: 'i1',
+  decision_id: 'd1',
+  correlation_id: 'c1',
+  trace_id: null,
+  span_id: null,
+  task_id: 'build',
+  task_type: 'BUILD',
+  description: 'Build',
+  dependencies: [],
+  status: 'RUNNING',
+  priority: 'NORMAL',
+  risk_band: 'low',
+  sla: { deadline: at + 60_000, timeout_ms: 60_000, max_retries: 1 },
+  qos: { delivery_mode: 'AT_LEAST_ONCE', consistency: 'EVENTUAL', durability: 'PERSISTENT' },
+  parameters: { repository: 'billing' },
+  required_capabilities: ['node'],
+  security_level: 'INTERNAL',
+  created_at: at,
+  started_at: null,
+  completed_at: null,
+  estimated_duration_ms: null,
+  actual_duration_ms: null,
+  retry_count: 0,
+  error_message: null,
+  compensation_ticket_id: null,
+  metadata: { instance: 'default' },
+  schema_version: 1,
+};
+
+const submission: Submission = {
+  plan_id: 'p1',
+  workflow_id: 'orchestration-p1',
+  status: 'running',
+  instance: 'default',
+  duplicate: false,
+  warnings: [],
+};
+const plan: PlanDetail = {
+  plan_id: 'p1',
+  workflow_id: 'orchestration-p1',
+  instance: 'default',
+  intent_id: 'i1',
+  decision_id: 'd1',
+  correlation_id: null,
+  trace_id: null,
+  status: 'running',
+  paused: false,
+  risk_band: 'low',
+  revision: 1,
+  tickets: 1,
+  created_at: at,
+  ended_at: null,
+  progress: { ready: 1 },
+  waits_for_approval: [],
+  result: null,
+};
+const ticket: TicketView = {
+  ...TICKET,
+  cached: false,
+  instance: 'default',
+  priority_score: 0.4,
+  state: 'running',
+  agent_id: 'a1',
+  attempt: 1,
+  fencing_token: 7,
+  next_attempt_at: null,
+  progress: null,
+  result: null,
+};
+const workflow: WorkflowView = {
+  workflow_id: 'orchestration-p1',
+  status: 'RUNNING',
+  cached: false,
+  start_time: at,
+  close_time: null,
+  execution_time: null,
+  workflow_type: 'OrchestrationWorkflow',
+  task_queue: 'orchestration-tasks',
+};
+const instance: InstanceView = { name: 'default', tier: 'standard', state: 'active', created_at: iso };
+const key: KeyView = {
+  key_id: 'k1',
+  kind: 'operator',
+  instance: null,
+  agent_id: null,
+  created_at: iso,
+  expires_at: null,
+  revoked_at: null,
+};
+const planState = { plan_id: 'p1', status: 'running' };
+const ticketState = { ticket_id: 't1', status: 'COMPLETED' };
+const agentState = { agent_id: 'a1', state: 'active' };
+const agent = {
+  agent_id: 'a1',
+  kind: 'service' as const,
+  task_types: ['BUILD'],
+  capabilities: [],
+  concurrency: 1,
+  labels: {},
+  region: null,
+  version: null,
+  instance: null,
+  state: 'active' as const,
+  last_seen_at: at,
+  running: 0,
+};
+const page = <T>(...items: T[]): { items: T[]; next: string | null } => ({ items, next: null });
+
+/** Some of its parts may be replaced: `colmeiaDouble({ plans: { get: async () => { throw … } } })`. */
+export function colmeiaDouble(
+  replaced: { [Part in keyof Colmeia]?: Colmeia[Part] extends Function ? Colmeia[Part] : Partial<Colmeia[Part]> } = {},
+): Colmeia {
+  const canned: Colmeia = {
+    decisions: {
+      submit: async () => submission,
+      submitAll: async (_who, decisions) => decisions.map(() => submission),
+      start: async () => ({
+        workflow_id: 'orchestration-flow-c-c1',
+        status: 'started',
+        correlation_id: 'c1',
+        warnings: [],
+      }),
+    },
+    plans: {
+      get: async () => plan,
+      list: async () => page(plan),
+      workflow: async () => workflow,
+      query: async (_who, workflowId, { query_name }) => ({ workflow_id: workflowId, query_name, result: {} }),
+      signal: async (_who, workflowId, { signal_name }) => ({
+        workflow_id: workflowId,
+        signal_name,
+        status: 'cancelled',
+      }),
+      cancel: async () => planState,
+      pause: async () => planState,
+      resume: async () => planState,
+      retry: async () => planState,
+      approve: async () => planState,
+      reject: async () => planState,
+      replan: async () => ({ ...planState, revision: 2, warnings: [] }),
+    },
+    tickets: {
+      get: async () => ticket,
+      list: async () => page(ticket),
+      byPlan: async () => ({ tickets: [ticket], total: 1, cached: false, limit: 50, offset: 0, has_more: false }),
+    },
+    agents: {
+      register: async () => ({ agent_id: 'a1', heartbeat_interval_ms: 10_000, lease_duration_ms: 30_000 }),
+      heartbeat: async () => agentState,
+      drain: async () => agentState,
+      remove: async () => {},
+      get: async () => agent,
+      list: async () => page(agent),
+      lease: async () => ({
+        leases: [{ lease_id: 'l1', fencing_token: 7, attempt: 1, expires_at: at, ticket: TICKET }],
+      }),
+    },
+    leases: {
+      heartbeat: async () => ({ expires_at: at, cancel: false }),
+      complete: async () => ticketState,
+      fail: async () => ticketState,
+      result: async () => ticketState,
+    },
+    instances: { create: async () => instance, get: async () => instance, list: async () => page(instance) },
+    keys: {
+      create: async () => ({ ...key, key: 'colmeia_k1_secret' }),
+      revoke: async () => {},
+      list: async () => page(key),
+      authenticate: async (given) => (given === OPERATOR_KEY ? OPERATOR : null),
+    },
+    audit: {
+      list: async () =>
+        page({ type: 'plan.completed', by: 'engine', instance: 'default', seq: 1, n: 1, at: new Date(at) }),
+      verify: async () => [{ instance: 'default', ok: true, rows: 1, events: 1, fault: null }],
+    },
+    events: { subscribe: async () => () => {}, telemetry: async () => page() },
+    status: async () => ({
+      total_processed: 1,
+      success_rate: 100,
+      average_latency_ms: 1,
+      p95_latency_ms: 1,
+      active_executions: 0,
+      cached: false,
+    }),
+    health: () => ({ status: 'healthy', service: 'colmeia', version: '0.1.0', timestamp: at, checks: {} }),
+    ready: () => ({ status: 'ready', mode: 'full', checks: {} }),
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'orchestration_workflows_active 0\n' }),
+    close: async () => {},
+  };
+  const parts = Object.entries(canned).map(([name, part]) => {
+    const other = replaced[name as keyof Colmeia];
+    return [name, typeof part === 'function' || other === undefined ? (other ?? part) : { ...part, ...other }];
+  });
+  return Object.fromEntries(parts) as Colmeia;
+}
