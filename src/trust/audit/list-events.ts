@@ -44,16 +44,29 @@ const withBodies = (ids: string, order: string): string => `with id as materiali
   where before < ${BYTES} order by ${order}`;
 const UP_TO = (n: number): string => `(at, instance collate "C", seq) <= ($${n}, $${n + 1}, $${n + 2})`;
 
-const BY_COMPANY = withBodies(`select instance, seq from journal where instance = $1 and seq <= $2 order by seq desc limit ${ROWS}`, BY_SEQ);
-const BY_PLAN = withBodies(`select instance, seq from (select instance, seq, at from journal where plans && $1::int8[] offset 0) hit
-  where ${UP_TO(2)} order by ${BY_AT} limit ${ROWS}`, BY_AT);
-const BY_TIME = withBodies(`select instance, seq from journal where at >= $1 and at <= $2 and ${UP_TO(2)} order by ${BY_AT} limit ${ROWS}`, BY_AT);
+const BY_COMPANY = withBodies(
+  `select instance, seq from journal where instance = $1 and seq <= $2 order by seq desc limit ${ROWS}`,
+  BY_SEQ,
+);
+const BY_PLAN = withBodies(
+  `select instance, seq from (select instance, seq, at from journal where plans && $1::int8[] offset 0) hit
+  where ${UP_TO(2)} order by ${BY_AT} limit ${ROWS}`,
+  BY_AT,
+);
+const BY_TIME = withBodies(
+  `select instance, seq from journal where at >= $1 and at <= $2 and ${UP_TO(2)} order by ${BY_AT} limit ${ROWS}`,
+  BY_AT,
+);
 
 /**
  * Events newest first, of what the scope sees. Each call looks at a bounded number of journal rows, so a page may be short
  * or empty and still have a `next`; null = the end. Throws INVALID_REQUEST.
  */
-export async function listEvents(store: Store, scope: Scope, query: AuditQuery): Promise<{ items: RecordedEvent[]; next: string | null }> {
+export async function listEvents(
+  store: Store,
+  scope: Scope,
+  query: AuditQuery,
+): Promise<{ items: RecordedEvent[]; next: string | null }> {
   const { limit, after } = checked(query);
   const instance = query.instance ?? (scope.as === 'company' ? scope.instance : null);
   const isOther = scope.as === 'company' && instance !== scope.instance;
@@ -75,12 +88,16 @@ export async function listEvents(store: Store, scope: Scope, query: AuditQuery):
       if (matches(events[index], query)) items.push(events[index]);
     }
   }
-  const isPast = query.from !== undefined && found.rows.length > 0 && found.rows.at(-1)!.at.getTime() < query.from - SKEW_MS;
+  const isPast =
+    query.from !== undefined && found.rows.length > 0 && found.rows.at(-1)!.at.getTime() < query.from - SKEW_MS;
   return { items, next: !found.more || isPast || last === null ? null : tokenOf(last) };
 }
 
 async function findByPlan(sql: Sql, query: AuditQuery, instance: string | null, after: Place | null): Promise<Found> {
-  const plans = await sql.query('select key from plan where id = $1 and ($2::text is null or instance = $2)', [query.plan_id, instance]);
+  const plans = await sql.query('select key from plan where id = $1 and ($2::text is null or instance = $2)', [
+    query.plan_id,
+    instance,
+  ]);
   if (plans.length === 0) return { rows: [], more: false };
   const upTo = boundOf(after, (query.to ?? MOST) + SKEW_MS);
   const rows = await sql.query<Row & JournalRow>(BY_PLAN, [plans.map((plan) => plan.key), ...upTo]);
@@ -90,7 +107,10 @@ async function findByPlan(sql: Sql, query: AuditQuery, instance: string | null, 
 async function findByCompany(sql: Sql, query: AuditQuery, instance: string, after: Place | null): Promise<Found> {
   let seq = after === null ? null : after.seq - Number(after.index === 0);
   if (seq === null) {
-    const [{ head }] = await sql.query<Row & { head: number }>('select coalesce(max(seq), 0)::int8 as head from journal where instance = $1', [instance]);
+    const [{ head }] = await sql.query<Row & { head: number }>(
+      'select coalesce(max(seq), 0)::int8 as head from journal where instance = $1',
+      [instance],
+    );
     seq = query.to === undefined ? head : await lastSeqBy(sql, instance, head, query.to + SKEW_MS);
   }
   const rows = await sql.query<Row & JournalRow>(BY_COMPANY, [instance, seq]);
@@ -103,7 +123,10 @@ async function lastSeqBy(sql: Sql, instance: string, head: number, at: number): 
   let high = head;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    const [row] = await sql.query('select at from journal where instance = $1 and seq >= $2 order by seq limit 1', [instance, middle]);
+    const [row] = await sql.query('select at from journal where instance = $1 and seq >= $2 order by seq limit 1', [
+      instance,
+      middle,
+    ]);
     if (row !== undefined && (row.at as Date).getTime() <= at) low = middle;
     else high = middle - 1;
   }
@@ -144,20 +167,26 @@ function isBefore(a: Place, b: Place, byNumber: boolean): boolean {
   return a.seq < b.seq || (a.seq === b.seq && a.index < b.index);
 }
 
-/** The last time PostgreSQL and JavaScript both know. */
-const MOST = 8.64e15 - 2 * SKEW_MS;
+/** The last time with four digits of a year, which every text of a time can hold. */
+const MOST = Date.UTC(9999, 11, 31);
 const dateOf = (at: number): Date => new Date(Math.min(Math.max(at, 0), MOST));
 
 const tokenOf = ({ at, instance, seq, index }: Place): string => `${at}:${instance}:${seq}.${index}`;
 
 function checked({ limit = 50, after, from, to }: AuditQuery): { limit: number; after: Place | null } {
   const faults: Fault[] = [];
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100) faults.push({ path: 'limit', message: 'is a whole number from 1 to 100' });
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100)
+    faults.push({ path: 'limit', message: 'is a whole number from 1 to 100' });
   for (const [path, value] of Object.entries({ from, to })) {
-    if (value !== undefined && !Number.isSafeInteger(value)) faults.push({ path, message: 'is a time in epoch milliseconds' });
+    if (value !== undefined && !Number.isSafeInteger(value))
+      faults.push({ path, message: 'is a time in epoch milliseconds' });
   }
   const match = after === undefined ? null : /^(\d{1,16}):([^:\s]{1,100}):(\d{1,15})\.(\d{1,9})$/.exec(after);
-  if (after !== undefined && match === null) faults.push({ path: 'after', message: 'is the `next` of the page before' });
+  if (after !== undefined && match === null)
+    faults.push({ path: 'after', message: 'is the `next` of the page before' });
   if (faults.length > 0) throw new ColmeiaError('INVALID_REQUEST', 'the query breaks the contract', { faults });
-  return { limit, after: match && { at: Number(match[1]), instance: match[2], seq: Number(match[3]), index: Number(match[4]) } };
+  return {
+    limit,
+    after: match && { at: Number(match[1]), instance: match[2], seq: Number(match[3]), index: Number(match[4]) },
+  };
 }

@@ -44,13 +44,20 @@ export async function verifyJournal(store: Store, scope: Scope, instance: string
       verdict.events += countLines(row.body);
     }
   }
-  if ((head.last ?? 0) > head.seq) return broken(`row ${head.seq + 1} stands after the end of the chain: the head says it ends with row ${head.seq}`);
+  if ((head.last ?? 0) > head.seq)
+    return broken(`row ${head.seq + 1} stands after the end of the chain: the head says it ends with row ${head.seq}`);
   if (head.hash !== hash) return broken(`the head does not match row ${head.seq}: that row, or the head, was changed`);
-  if (head.events !== verdict.events) return broken(`the head counts ${head.events} events, the rows have ${verdict.events}: the head was changed`);
+  if (head.events !== verdict.events)
+    return broken(`the head counts ${head.events} events, the rows have ${verdict.events}: the head was changed`);
   return verdict;
 }
 
-function faultOf({ seq, at, body, hash }: ChainRow, before: AuditVerdict, previous: string, instance: string): string | null {
+function faultOf(
+  { seq, at, body, hash }: ChainRow,
+  before: AuditVerdict,
+  previous: string,
+  instance: string,
+): string | null {
   const expected = before.rows + 1;
   if (seq !== expected) return `${range(expected, seq - 1)} missing: after row ${before.rows} comes row ${seq}`;
   if (hash === journalHash(previous, instance, seq, at.toISOString(), body)) return null;
@@ -63,7 +70,8 @@ function faultOf({ seq, at, body, hash }: ChainRow, before: AuditVerdict, previo
     : `row ${seq} was changed, or row ${seq - 1} with its hash: the chain does not go on from one to the other`;
 }
 
-const cutOff = (last: number, head: number): string => `${range(last + 1, head)} missing: the journal was cut off after row ${last}, the head says ${head}`;
+const cutOff = (last: number, head: number): string =>
+  `${range(last + 1, head)} missing: the journal was cut off after row ${last}, the head says ${head}`;
 const range = (from: number, to: number): string => (from === to ? `row ${from} is` : `rows ${from} to ${to} are`);
 
 function countLines(body: string): number {
