@@ -1,74 +1,178 @@
-import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Colmeia } from './colmeia.ts';
 import { instanceOperations } from './coordination/instances/instance-operations.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
 import { AgentRegistry } from './execution/agents/agent-registry.ts';
 import { leaseOperations } from './execution/agents/lease-operations.ts';
 import type { Context } from './execution/context.ts';
-import type { CompanyWriters } from './execution/flow/company-writer.ts';
+import { eventOperations } from './execution/flow/event-operations.ts';
 import { FlowEngine, type CommittedRow } from './execution/flow/flow-engine.ts';
+import { FlowStatus } from './execution/flow/flow-status.ts';
 import { localWriter } from './execution/flow/local-writer.ts';
+import { observeCommitted } from './execution/flow/observe.ts';
+import { startTelemetrySink } from './execution/flow/telemetry-sink.ts';
+import { startTracing } from './execution/flow/trace-plans.ts';
 import { decisionOperations } from './execution/plans/decision-operations.ts';
 import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
 import { planOperations } from './execution/plans/plan-operations.ts';
+import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { ticketOperations } from './execution/plans/ticket-operations.ts';
 import { Replicas } from './execution/replicas/replicas.ts';
 import { embeddedWriters, localPoll, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
+import { JournalFeed } from './platform/bus/journal-feed.ts';
+import type { Consumer } from './platform/bus/consumer.ts';
 import { systemClock, type Clock, type Random } from './platform/clock.ts';
+import type { Config } from './platform/config.ts';
+import { createMetrics } from './platform/observability/metrics.ts';
 import { openStore } from './platform/store/open-store.ts';
-import type { Store } from './platform/store/store.ts';
+import { auditOperations } from './trust/audit/audit-operations.ts';
 import { Authenticator } from './trust/identity/authenticate.ts';
 import { InstanceDirectory } from './trust/identity/instance-directory.ts';
 import { keyOperations } from './trust/identity/key-operations.ts';
+import { mustDirect, filterOf } from './trust/identity/may.ts';
+import { healthOperations } from './health.ts';
+import { VERSION } from './version.ts';
 
-void randomUUID;
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Where the process says what happens to itself; never carries secrets. */
+export type LogLine = (level: LogLevel, data: Record<string, unknown>, message: string) => void;
+
+/** All are optional: without any, an embedded database in memory that ends with the process. Times in ms. */
 export type ColmeiaOptions = {
+  /** PostgreSQL 15+; null = the embedded database. Default null. */
   databaseUrl?: string | null;
+  /** Folder of the embedded database; null = in memory. Default null. */
   dataFolder?: string | null;
+  /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
+  host?: string;
+  /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
+  advertise?: string | null;
+  /** Company of work that names none. Default `default`. */
+  defaultInstance?: string;
+  /** How long a lease lasts without a heartbeat. Default 30,000. */
+  leaseDurationMs?: number;
+  /** What agents are told about their own heartbeat. Default 10,000. */
+  heartbeatIntervalMs?: number;
+  /** C1 and C2: limits, timeouts, retries. */
+  policy?: Partial<FlowPolicy>;
+  telemetry?: { url: string; secret: string | null } | null;
+  /** OTLP over HTTP; null = no traces. */
+  otelEndpoint?: string | null;
   clock?: Clock;
   random?: Random;
+  log?: LogLine;
 };
-export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colmeia & { context: Context }> {
-  const clock = options.clock ?? systemClock;
-  const random = options.random ?? Math.random;
-  const store: Store = await openStore({ databaseUrl: options.databaseUrl ?? null, dataFolder: options.dataFolder ?? null });
-  const registry = new AgentRegistry(clock, 30_000);
-  const onCommitted = (rows: readonly CommittedRow[]): void => { (globalThis as any).onRows?.(rows); };
-  const engine = new FlowEngine({ store, clock, random, registry, onCommitted, log: (level, data, message) => console.log(level, message, data) });
-  const writer = localWriter({ engine, registry, store });
+
+const DEFAULT_POLICY: FlowPolicy = {
+  tickets: TICKET_POLICY, backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 }, stopGraceMs: 30_000, caps: {},
+};
+
+/** The options that the environment stands for. */
+export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
+  const { telemetryUrl, telemetrySecretFile } = config;
+  return {
+    databaseUrl: config.databaseUrl?.reveal() ?? null,
+    dataFolder,
+    host: config.host,
+    advertise: config.advertise,
+    defaultInstance: config.instance,
+    leaseDurationMs: config.leaseDurationMs,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    policy: {
+      tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
+      backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
+      caps: { maxTasks: config.maxPlanTasks, maxBytes: config.maxBodyBytes },
+    },
+    telemetry: telemetryUrl === null ? null : { url: telemetryUrl, secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim() },
+    otelEndpoint: config.otelEndpoint,
+  };
+}
+
+/**
+ * The whole control plane in this process: opens and migrates the database, takes up what was open, starts its background
+ * work. Throws STORE_UNAVAILABLE, DATA_FOLDER_LOCKED, DATA_FOLDER_NEWER. Close it in the end.
+ */
+export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colmeia> {
+  const { clock = systemClock, random = Math.random, log = () => {}, databaseUrl = null, dataFolder = null } = options;
+  const policy = { ...DEFAULT_POLICY, ...options.policy };
+  const metrics = createMetrics();
+  const store = await openStore({ databaseUrl, dataFolder, log: (event, message) => log('info', { ...event }, message) });
+  const feed = new JournalFeed({ store, clock, random, log });
+  const status = new FlowStatus();
+  const registry = new AgentRegistry(clock, options.leaseDurationMs ?? 30_000);
+  const onCommitted = (rows: readonly CommittedRow[]): void => {
+    feed.publish(rows);
+    observeCommitted(metrics, rows);
+    status.observe(rows);
+  };
+  const consumers: Consumer[] = [];
+  const onOwned = (change: { taken: { name: string; planIds: string[] }[]; given: string[] }): void => {
+    for (const { name, planIds } of change.taken) status.loaded(name, planIds);
+    for (const name of change.given) status.forget(name);
+    for (const consumer of consumers) consumer.refresh();
+  };
+  const engine = new FlowEngine({ store, clock, random, registry, onCommitted, onOwned, onFlushed: (ms) => metrics.flushSeconds.observe(ms / 1_000), log });
   const instances = new InstanceDirectory(store);
   const authenticator = new Authenticator(store, clock);
+  const writer = localWriter({ engine, registry, store });
+  const own = async (): Promise<void> => engine.own((await instances.all()).map(({ name }) => name));
+
   let replicas: Replicas | null = null;
-  let writers: CompanyWriters;
-  if (options.databaseUrl) {
-    const { OwnershipLocks } = await import('./platform/store/ownership-locks.ts');
-    const locks = await OwnershipLocks.open({ databaseUrl: options.databaseUrl });
-    replicas = new Replicas({
-      store, locks, engine, instances, advertise: null, host: '127.0.0.1', methods: peerMethods(writer, engine, registry),
-      log: (level, data, message) => console.log(level, message, data),
-    });
-    writers = replicatedWriters({ writer, engine, registry, replicas });
-    await replicas.start();
-  } else {
-    writers = embeddedWriters(writer, localPoll({ engine, registry }));
-    await engine.own((await instances.all()).map((instance) => instance.name));
+  if (databaseUrl !== null) {
+    const { OwnershipLocks } = await import('./platform/store/ownership-locks.ts'); // brings the driver
+    const locks = await OwnershipLocks.open({ databaseUrl, random, log: (event, message) => log('info', { ...event }, message) });
+    const { host = '127.0.0.1', advertise = null } = options;
+    replicas = new Replicas({ store, locks, engine, instances, host, advertise, methods: peerMethods(writer, engine, registry), log });
   }
+  const writers = replicas === null ? embeddedWriters(writer, localPoll({ engine, registry })) : replicatedWriters({ writer, engine, registry, replicas });
+  await authenticator.start();
+  await feed.start();
+  await (replicas === null ? own() : replicas.start());
+
   const context: Context = {
-    store, clock, engine, registry, writers, instances, authenticator,
-    policy: { tickets: TICKET_POLICY, backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 }, stopGraceMs: 30_000, caps: {} },
-    settings: { heartbeatIntervalMs: 10_000, defaultInstance: 'default', version: '0.1.0' },
+    store, clock, engine, registry, writers, instances, authenticator, policy,
+    settings: { heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000, defaultInstance: options.defaultInstance ?? 'default', version: VERSION },
   };
+  const background = { store, feed, clock, random, log, instances: () => engine.ownedCompanies() };
+  if (options.telemetry) consumers.push(startTelemetrySink({ ...background, ...options.telemetry, metrics }));
+  if (options.otelEndpoint) {
+    const { openTraceExporter } = await import('./platform/observability/tracing.ts');
+    const exporter = await openTraceExporter({ endpoint: options.otelEndpoint, version: VERSION });
+    consumers.push(startTracing({ ...background, exporter }));
+  }
+  metrics.bind({
+    queueDepth: () => engine.queueDepth, readyTickets: () => engine.ready.size, openPlans: () => engine.openPlans,
+    agents: () => registry.size, leases: () => registry.leaseCount, readers: () => feed.readers, consumers: () => consumers,
+  });
+
   const append: Parameters<typeof keyOperations>[0]['append'] = (instance, events, statements) =>
     writers.at(instance, (at) => at.append({ instance, events, statements }));
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    registry.close();
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+    await feed.stop();
+    await engine.stop();
+    await replicas?.stop();
+    authenticator.stop();
+    await store.close();
+  };
   return {
-    context,
     decisions: decisionOperations(context),
     plans: planOperations(context),
     tickets: ticketOperations(context),
     agents: agentOperations(context),
     leases: leaseOperations(context),
+    instances: instanceOperations({ instances, append, onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()) }),
     keys: keyOperations({ store, instances, authenticator, append }),
-    instances: instanceOperations({ instances, append, onCreated: async (name) => (replicas ? replicas.created() : engine.own([name])) }),
-    close: async () => { await replicas?.stop(); registry.close(); await engine.stop(); await store.close(); },
-  } as unknown as Colmeia & { context: Context };
+    audit: auditOperations(store, instances),
+    events: eventOperations(store, feed, context.settings.defaultInstance),
+    async status(who) {
+      mustDirect(who);
+      return { ...status.view(filterOf(who, undefined)), cached: true };
+    },
+    ...healthOperations(store, replicas, clock),
+    metrics: () => metrics.text(),
+    close: () => (closing ??= close()),
+  };
 }

@@ -1,4 +1,5 @@
 import type { AgentRegistration, ErrorClass } from './agent-transport.ts';
+import type { Isolation } from './process-isolation.ts';
 
 /** What both kinds of configured agents say. Times in ms. */
 type ConfiguredAgent = Required<
@@ -37,8 +38,15 @@ export type ProcessAgentConfig = ConfiguredAgent & {
   keep_bytes: number;
   /** Error classes by exit code, over EXIT_CLASSES. */
   exit_classes: Record<string, ErrorClass>;
-  /** Use a pid namespace where the machine can. Default true. */
-  namespace: boolean;
+  /**
+   * How far commands are shut in, where the machine can; it is said once in the log where it cannot. Default `files`: COLMEIA_HOME
+   * and the folders of other companies and plans are out of sight. `processes`: they only do not see other processes.
+   */
+  isolate: Isolation;
+  /** Further folders and files that commands must not see, such as a `.env`. */
+  hidden: string[];
+  /** Folders within COLMEIA_HOME that commands may see and change, besides those named in their argv. `{home}` is replaced. Made when missing. */
+  visible: string[];
 };
 
 /** Posts tickets to an endpoint. */

@@ -59,6 +59,14 @@ export class AgentRegistry {
     return agent;
   }
 
+  get size(): number {
+    return this.#agents.size;
+  }
+
+  get leaseCount(): number {
+    return this.#leases.size;
+  }
+
   get(key: string): LiveAgent | undefined {
     return this.#agents.get(key);
   }

@@ -184,7 +184,7 @@ describe('configured agents', () => {
   });
 
   test('a command that ended while there was no control plane counts too', async () => {
-    const config = configOf(WAITER, { namespace: false });
+    const config = configOf(WAITER, { isolate: 'none' });
     await planeThatDies(config, 'l1', () => runs() === 'x\n' && existsSync(join(runFolder('l1'), 'run.json')));
     writeFileSync(work('go'), '');
     await until('ended', () => existsSync(join(runFolder('l1'), 'exit.json')));
@@ -195,9 +195,9 @@ describe('configured agents', () => {
     assert.equal(runs(), 'x\n');
   });
 
-  for (const namespace of [true, false]) {
-    test(`a command whose lease is fenced after the restart is ended, tree and all (namespace: ${namespace})`, async () => {
-      const config = configOf(['sh', '-c', 'echo x >> runs; setsid sleep 300 & sleep 300'], { namespace });
+  for (const isolate of ['files', 'processes', 'none']) {
+    test(`a command whose lease is fenced after the restart is ended, tree and all (isolate: ${isolate})`, async () => {
+      const config = configOf(['sh', '-c', 'echo x >> runs; setsid sleep 300 & sleep 300'], { isolate });
       await planeThatDies(config, 'l1', () => runs() === 'x\n' && existsSync(join(runFolder('l1'), 'run.json')));
       const run = readRunFile<RunStart>(runFolder('l1'), 'run.json')!;
       const plane = new Plane();
@@ -211,7 +211,7 @@ describe('configured agents', () => {
   }
 
   test('a command whose helper died with the control plane is ended, and the attempt fails for a retry', async () => {
-    const config = configOf(WAITER, { namespace: false });
+    const config = configOf(WAITER, { isolate: 'none' });
     await planeThatDies(config, 'l1', () => runs() === 'x\n' && existsSync(join(runFolder('l1'), 'run.json')));
     const run = readRunFile<RunStart>(runFolder('l1'), 'run.json')!;
     process.kill(run.helperPid, 'SIGKILL');

@@ -45,7 +45,9 @@ test('what is left out gets its default; relative paths start from the folder of
     orphan_ms: 600_000,
     keep_bytes: 1_048_576,
     exit_classes: {},
-    namespace: true,
+    isolate: 'files',
+    hidden: [],
+    visible: [],
   });
   assert.deepEqual(hook, {
     agent_id: 'hook',

@@ -86,7 +86,7 @@ function takeProcess(fields: Fields, shared: Shared, folder: string): ProcessAge
   }
   const env = fields.texts('env', { pattern: VARIABLE, is: 'the name of a variable' });
   env.forEach((name, n) => {
-    if (/^COLMEIA_/.test(name))
+    if (name.startsWith('COLMEIA_'))
       fields.report(
         `${fields.path}.env[${n}]`,
         'must not begin with COLMEIA_: those are set for each run, and the keys of the control plane stay with it',
@@ -116,7 +116,9 @@ function takeProcess(fields: Fields, shared: Shared, folder: string): ProcessAge
     stop_grace_ms: fields.integer('stop_grace_ms', 2_000, 0, HOUR_MS),
     orphan_ms: fields.integer('orphan_ms', 600_000, 0, 7 * 24 * HOUR_MS),
     keep_bytes: fields.integer('keep_bytes', MIB, 1_024, 64 * MIB),
-    namespace: fields.boolean('namespace', true),
+    isolate: fields.has('isolate') ? (fields.oneOf('isolate', ['files', 'processes', 'none']) as 'files') : 'files',
+    hidden: fields.texts('hidden', {}).map((path) => resolve(folder, path)),
+    visible: fields.texts('visible', { most: 3 }),
   };
 }
 
@@ -201,7 +203,7 @@ class Fields {
     return this.#text(this.take(name), `${this.path}.${name}`, rule);
   }
 
-  texts(name: string, rule: TextRule & { least?: number; at?: string }): string[] {
+  texts(name: string, rule: TextRule & { least?: number; most?: number; at?: string }): string[] {
     const value = this.take(name);
     const path = rule.at ?? `${this.path}.${name}`;
     if (value === undefined && !rule.least) return [];
@@ -209,6 +211,7 @@ class Fields {
       if (this.isObject) this.report(path, `must be an array of ${rule.least ? 'at least one string' : 'strings'}`);
       return [];
     }
+    if (rule.most !== undefined && value.length > rule.most) this.report(path, `must have at most ${rule.most} entries`);
     return value.map((each, n) => this.#text(each, `${path}[${n}]`, rule));
   }
 
@@ -222,12 +225,6 @@ class Fields {
     if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
     this.report(`${this.path}.${name}`, `must be a whole number from ${least} to ${most}`);
     return otherwise;
-  }
-
-  boolean(name: string, otherwise: boolean): boolean {
-    const value = this.take(name) ?? otherwise;
-    if (typeof value !== 'boolean') this.report(`${this.path}.${name}`, 'must be true or false');
-    return value === true;
   }
 
   map(name: string): Record<string, string> {

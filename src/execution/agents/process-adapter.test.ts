@@ -19,6 +19,7 @@ import { AgentError, AttemptStopped } from './agent-error.ts';
 import { isSameProcess, startTimeOf } from './end-process-tree.ts';
 import { parseAgentConfig } from './parse-agent-config.ts';
 import { ProcessAdapter } from './process-adapter.ts';
+import { isolationWay } from './process-isolation.ts';
 import { ProcessHost } from './process-host.ts';
 import { safeName } from './process-run.ts';
 
@@ -293,13 +294,13 @@ describe('what comes out', () => {
   });
 
   test('a signal is a timeout; a program that is not there is poison', async () => {
-    for (const namespace of [true, false]) {
+    for (const isolate of ['files', 'processes', 'none'] as const) {
       assert.equal(
-        (await failure(attempt(adapterOf(sh('kill -SEGV $$'), { namespace })).result)).errorClass,
+        (await failure(attempt(adapterOf(sh('kill -SEGV $$'), { isolate })).result)).errorClass,
         'timeout',
       );
       assert.equal(
-        (await failure(attempt(adapterOf(['/no/such/program'], { namespace })).result)).errorClass,
+        (await failure(attempt(adapterOf(['/no/such/program'], { isolate })).result)).errorClass,
         'poison',
       );
     }
@@ -348,40 +349,77 @@ function alive(folder: string): number[] {
   });
 }
 
+describe('what a command can see', { skip: isolationWay('files').isolation !== 'files' && 'this machine has no namespaces' }, () => {
+  test('nothing of the control plane, of other companies or of other plans; and it cannot undo that', async () => {
+    writeFileSync(join(root, 'operator.key'), 'the-key');
+    writeFileSync(join(root, '.env'), 'PASSWORD=hidden-password');
+    const other = adapterOf(sh('echo theirs > file'));
+    await attempt(other, ticketOf({}, { plan_id: 'p-other' })).result;
+    await attempt(other, ticketOf({}, { metadata: { instance: 'globex' } })).result;
+    const script = `
+      for path in ${root}/operator.key ${root}/work/acme/plans/p-other/file ${root}/work/globex/plans/p-1/file; do cat $path 2>/dev/null && echo SEEN; done
+      umount ${root} 2>/dev/null && echo UMOUNTED
+      mount --bind / ${root} 2>/dev/null && echo MOUNTED
+      ls -R ${root} > seen; cat /proc/${process.pid}/environ 2>/dev/null && echo ENVIRON
+      kill -0 ${process.pid} 2>/dev/null && echo SIGNALLED
+      cat ${root}/operator.key 2>/dev/null; echo own > own; cd /tmp; cat "$HOME/own" "$COLMEIA_TICKET_FILE" > /dev/null && echo '{"ok":1}'`;
+    const run = attempt(adapterOf(sh(script), { hidden: [join(root, '.env')] }));
+    assert.deepEqual(await run.result, { ok: '1' });
+    assert.deepEqual(run.logs, ['{"ok":1}']);
+    const seen = readFileSync(join(root, 'work/acme/plans/p-1/seen'), 'utf8');
+    assert.doesNotMatch(seen, /operator|globex|p-other|\.env/);
+    assert.equal(readFileSync(join(root, 'work/acme/plans/p-1/own'), 'utf8'), 'own\n');
+  });
+
+  test('what the operator names: folders of the command line, further ones within the home, and files outside are hidden', async () => {
+    mkdirSync(join(root, 'scripts'));
+    writeFileSync(join(root, 'scripts/lib.mjs'), 'export const text = "from beside";');
+    writeFileSync(join(root, 'scripts/main.mjs'), 'import { text } from "./lib.mjs"; console.log(JSON.stringify({ text }));');
+    assert.deepEqual(await attempt(adapterOf(['{node}', '{home}/scripts/main.mjs'])).result, { text: 'from beside' });
+    await attempt(adapterOf(sh(`echo kept > ${root}/deployed/file`), { visible: ['{home}/deployed'] })).result;
+    assert.equal(readFileSync(join(root, 'deployed/file'), 'utf8'), 'kept\n');
+    const outside = mkdtempSync(join(tmpdir(), 'colmeia-outside-'));
+    writeFileSync(join(outside, 'secret'), 'x');
+    const run = attempt(adapterOf(sh(`echo "{\\"size\\":$(cat ${outside}/secret | wc -c)}"`), { hidden: [join(outside, 'secret')] }));
+    assert.deepEqual(await run.result, { size: '0' });
+    rmSync(outside, { recursive: true });
+  });
+});
+
 describe('ending a tree', { skip: process.platform !== 'linux' }, () => {
-  for (const namespace of [true, false]) {
-    const how = namespace ? 'in a namespace where the machine has them' : 'without a namespace';
+  for (const isolate of ['files', 'processes', 'none'] as const) {
+    const how = `shut in as "${isolate}"`;
     test(`a timeout ends everything that was started, ${how}`, async () => {
-      const adapter = adapterOf({ default: { argv: sh(`${ESCAPES} sleep 60`), timeout_ms: 600 } }, { namespace });
-      const ticket = ticketOf({}, { plan_id: `timeout-${namespace}` });
+      const adapter = adapterOf({ default: { argv: sh(`${ESCAPES} sleep 60`), timeout_ms: 600 } }, { isolate });
+      const ticket = ticketOf({}, { plan_id: `timeout-${isolate}` });
       const error = await failure(attempt(adapter, ticket).result);
       assert.equal(error.errorClass, 'timeout');
       assert.equal(error.message.split(':')[0], 'command "default" was ended after 600 ms');
-      const folder = join(root, 'work/acme/plans', `timeout-${namespace}`);
+      const folder = join(root, 'work/acme/plans', `timeout-${isolate}`);
       assert.equal(readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').length, 6);
       assert.deepEqual(alive(folder), []);
     });
 
     test(`a command that ends leaves nothing in the background, and does not wait for it, ${how}`, async () => {
-      const ticket = ticketOf({}, { plan_id: `end-${namespace}` });
+      const ticket = ticketOf({}, { plan_id: `end-${isolate}` });
       const startedAt = Date.now();
-      assert.deepEqual(await attempt(adapterOf(sh(`${ESCAPES} echo '{"ok":1}'`), { namespace }), ticket).result, {
+      assert.deepEqual(await attempt(adapterOf(sh(`${ESCAPES} echo '{"ok":1}'`), { isolate }), ticket).result, {
         ok: '1',
       });
       assert.ok(Date.now() - startedAt < 5_000);
-      assert.deepEqual(alive(join(root, 'work/acme/plans', `end-${namespace}`)), []);
+      assert.deepEqual(alive(join(root, 'work/acme/plans', `end-${isolate}`)), []);
     });
 
     test(`a cancelled command may tidy up before it is killed, ${how}`, async () => {
-      const ticket = ticketOf({}, { plan_id: `cancel-${namespace}` });
+      const ticket = ticketOf({}, { plan_id: `cancel-${isolate}` });
       const run = attempt(
-        adapterOf(sh('trap "echo tidy > tidied; exit 0" TERM; echo up; while :; do sleep 0.05; done'), { namespace }),
+        adapterOf(sh('trap "echo tidy > tidied; exit 0" TERM; echo up; while :; do sleep 0.05; done'), { isolate }),
         ticket,
       );
       while (!run.logs.includes('up')) await new Promise((resolve) => setTimeout(resolve, 10));
       run.stop('cancelled');
       assert.match((await failure(run.result)).message, /was cancelled/);
-      assert.equal(readFileSync(join(root, 'work/acme/plans', `cancel-${namespace}`, 'tidied'), 'utf8'), 'tidy\n');
+      assert.equal(readFileSync(join(root, 'work/acme/plans', `cancel-${isolate}`, 'tidied'), 'utf8'), 'tidy\n');
     });
   }
 
@@ -398,7 +436,7 @@ describe('ending a tree', { skip: process.platform !== 'linux' }, () => {
   });
 
   test('when the helper dies, its commands end with the attempt, and the next attempt gets a new helper', async () => {
-    const adapter = adapterOf(sh('echo up; sleep 60'), { namespace: false });
+    const adapter = adapterOf(sh('echo up; sleep 60'), { isolate: 'none' });
     const ticket = ticketOf({}, { plan_id: 'helper-dies' });
     const run = attempt(adapter, ticket);
     while (!run.logs.includes('up')) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,6 +1,6 @@
-import { constants, lstatSync } from 'node:fs';
+import { constants, existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import { EXIT_CLASSES, type ProcessAgentConfig } from './agent-config.ts';
@@ -9,6 +9,7 @@ import type { AttemptContext } from './agent-loop.ts';
 import { outputOf } from './agent-loop.ts';
 import type { LeaseGrant } from './agent-transport.ts';
 import { endProcessTree, isSameProcess, RUN_MARKER } from './end-process-tree.ts';
+import { isInside } from './process-isolation.ts';
 import type { ProcessHost } from './process-host.ts';
 import {
   claimRun,
@@ -50,9 +51,12 @@ export class ProcessAdapter {
   readonly #secrets: string[];
 
   constructor(options: ProcessAdapterOptions) {
-    this.#options = options;
-    this.#runs = join(options.home, 'runs');
-    this.#work = options.config.work_root ?? join(options.home, 'work');
+    mkdirSync(options.home, { recursive: true, mode: 0o700 });
+    const home = realpathSync(options.home);
+    this.#options = { ...options, home };
+    this.#runs = join(home, 'runs');
+    mkdirSync(options.config.work_root ?? join(home, 'work'), { recursive: true, mode: 0o700 });
+    this.#work = realpathSync(options.config.work_root ?? join(home, 'work'));
     this.#secrets = options.config.env
       .map((name) => options.env[name] ?? '')
       .filter((value) => value.length >= SECRET_LENGTH);
@@ -142,7 +146,8 @@ export class ProcessAdapter {
       timeoutMs: Math.min(timeout_ms, ticket.sla.timeout_ms),
       graceMs: config.stop_grace_ms,
       keepBytes: config.keep_bytes,
-      namespace: config.namespace,
+      isolate: config.isolate,
+      ...(await this.#confinement(argv, [cwd, folder])),
       orphanMs: config.orphan_ms,
     };
     const onAbort = (): void => {
@@ -160,6 +165,19 @@ export class ProcessAdapter {
       context.signal.removeEventListener('abort', onAbort);
     }
     return readRunFile<RunExit>(folder, RUN_FILES.exit) ?? this.#lost(folder, 'the result of the command is lost');
+  }
+
+  async #confinement(argv: string[], own: string[]): Promise<{ hide: string[]; keep: string[] }> {
+    const { config, home } = this.#options;
+    const hide = [home];
+    for (const path of [this.#work, ...config.hidden]) {
+      if (existsSync(path) && !hide.some((hidden) => path === hidden || isInside(path, hidden))) hide.push(path);
+    }
+    const visible = config.visible.map((path) => this.#filled(path));
+    for (const path of visible) await mkdir(path, { recursive: true, mode: 0o700 });
+    const named = argv.map((argument) => this.#filled(argument)).filter((path) => isInside(path, home));
+    const folders = named.map((path) => nearestFolder(path, home)).filter((path) => path !== null);
+    return { hide, keep: [...new Set([...own, ...visible, ...folders])] };
   }
 
   /** Waits for a run that another control plane has started: its helper lives on, or has written how it ended. */
@@ -344,6 +362,14 @@ export async function endForgottenRuns(home: string, agentIds: ReadonlySet<strin
     ended++;
   }
   return ended;
+}
+
+/** What must be seen so that a path works: a program may need what lies beside it, but nobody needs the whole home. */
+function nearestFolder(path: string, home: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  const folder = found.isDirectory() ? path : dirname(path);
+  return isInside(folder, home) ? folder : path;
 }
 
 function isStopping(signal: AbortSignal): boolean {

@@ -3,11 +3,12 @@
  * Its own process because starting a child copies the page tables of the parent: milliseconds of a blocked event loop there, none here.
  * Speaks ToHelper and FromHelper over the channel of fork(); what counts lies in the run folders.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endProcessTree, type ProcessTree, startTimeOf, streamsOf } from './end-process-tree.ts';
 import { lastObjectLine, OutputTail } from './output-tail.ts';
+import { type Isolation, isolationWay } from './process-isolation.ts';
 import {
   claimRun,
   type EndReason,
@@ -26,8 +27,6 @@ const LOG_GROUP = 200;
 /** Output may still be in the pipes when a process is gone. */
 const DRAIN_MS = 500;
 const LAST_LINES = 20;
-/** The first process of a namespace ignores signals it has no handler for and must reap: so a shell is first, not the command. */
-const INIT = ['sh', '-c', '"$@"; exit $?', 'sh'];
 
 type Run = {
   request: RunRequest;
@@ -67,8 +66,9 @@ function start(request: RunRequest): void {
   const { id, folder } = request;
   if (!claimRun(folder)) return say({ type: 'refused', id, message: 'the run was given up before it was started' });
   const startedAt = Date.now();
-  const prefix = request.namespace ? namespacePrefix() : null;
-  const argv = prefix === null ? request.argv : [...prefix, ...INIT, ...request.argv];
+  const { isolation, wrap } = isolationWay(request.isolate);
+  tellIsolation(request.isolate, isolation);
+  const argv = wrap(request.argv, request);
   let stdin: number | null = null;
   let child: ChildProcess;
   try {
@@ -93,7 +93,7 @@ function start(request: RunRequest): void {
     startTime: startTimeOf(child.pid),
     marker: id,
     streams: streamsOf(child.pid),
-    namespaced: prefix !== null,
+    namespaced: isolation !== 'none',
   };
   writeRunFile(folder, RUN_FILES.start, {
     ...tree,
@@ -116,6 +116,13 @@ function start(request: RunRequest): void {
     stdout: new OutputTail(request.keepBytes, (line) => log(id, line, 0)),
     stderr: new OutputTail(request.keepBytes, (line) => log(id, line, 1)),
   });
+}
+
+const told = new Set<Isolation>();
+/** The operator should know when a command is less shut in than was asked for. */
+function tellIsolation(wanted: Isolation, isolation: Isolation): void {
+  if (!told.has(wanted)) say({ type: 'isolation', wanted, isolation });
+  told.add(wanted);
 }
 
 function watch(run: Run): void {
@@ -219,24 +226,4 @@ function say(message: FromHelper): void {
 
 function leaveWhenIdle(): void {
   if (!process.connected && runs.size === 0) process.exit(0);
-}
-
-let prefixFound: string[] | null | undefined;
-/** The way into a pid namespace that works here; null = none does. A user namespace comes first: it also takes away root. */
-function namespacePrefix(): string[] | null {
-  if (prefixFound !== undefined) return prefixFound;
-  const inside = ['--pid', '--fork', '--kill-child', '--mount-proc', '--'];
-  const ways =
-    process.platform === 'linux'
-      ? [
-          ['unshare', '--user', '--map-current-user', ...inside],
-          ['unshare', ...inside],
-        ]
-      : [];
-  prefixFound =
-    ways.find(
-      ([command, ...args]) =>
-        spawnSync(command!, [...args, ...INIT, 'true'], { stdio: 'ignore', timeout: 5_000 }).status === 0,
-    ) ?? null;
-  return prefixFound;
 }

@@ -11,7 +11,7 @@ import { dirname, sep } from 'node:path';
 export type Isolation = 'files' | 'processes' | 'none';
 
 export type Confinement = {
-  /** Folders that the command must not see. */
+  /** Folders and files that the command must not see. */
   hide: string[];
   /** What it may see within them nevertheless. */
   keep: string[];
@@ -34,15 +34,15 @@ const PROCESSES: Way[] = [['--user', '--map-current-user'], []].map((user) => ({
 }));
 const NONE: Way = { isolation: 'none', wrap: (argv) => argv };
 
-const found = new Map<boolean, Way>();
+const found = new Map<Isolation, Way>();
 
-/** The best way that a trial shows to work here. Tried once; takes some 10 ms and blocks. */
-export function isolationWay(wantsFiles: boolean): Way {
-  let way = found.get(wantsFiles);
+/** The nearest to what is wanted that a trial shows to work here. Tried once; takes some 10 ms and blocks. */
+export function isolationWay(wanted: Isolation): Way {
+  let way = found.get(wanted);
   if (way === undefined) {
-    const ways = process.platform !== 'linux' ? [] : wantsFiles ? [FILES, ...PROCESSES] : PROCESSES;
-    way = ways.find(works) ?? NONE;
-    found.set(wantsFiles, way);
+    const ways = { files: [FILES, ...PROCESSES], processes: PROCESSES, none: [] }[wanted];
+    way = (process.platform === 'linux' ? ways.find(works) : undefined) ?? NONE;
+    found.set(wanted, way);
   }
   return way;
 }
@@ -63,12 +63,14 @@ function confine(argv: string[], { hide, keep, cwd }: Confinement): string[] {
   const ref = (value: string): string => `"\${${values.push(value)}}"`;
   const script = [
     'set -e',
+    "trap 'exit 126' EXIT",
     ...kept.map((path, n) => `exec ${n + 3}<${ref(path)}`),
-    ...hide.map((folder) => `mount -t tmpfs -o size=1m,mode=755 tmpfs ${ref(folder)}`),
+    ...hide.map((path) => (isFolder(path) ? `mount -t tmpfs -o size=1m,mode=755 tmpfs ${ref(path)}` : `mount --bind /dev/null ${ref(path)}`)),
     ...kept.map((path, n) => `${makeTarget(path, ref)}\nmount -c --bind /proc/self/fd/${n + 3} ${ref(path)}`),
     ...kept.map((_, n) => `exec ${n + 3}<&-`),
     `cd ${ref(cwd)}`,
     `shift ${values.length}`,
+    'trap - EXIT',
     'set +e',
     `unshare --user --map-user=${process.getuid!()} --map-group=${process.getgid!()} --mount -- "$@"`,
     'exit $?',
@@ -77,8 +79,12 @@ function confine(argv: string[], { hide, keep, cwd }: Confinement): string[] {
 }
 
 function makeTarget(path: string, ref: (value: string) => string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return `mkdir -p ${ref(path)}`;
+  if (isFolder(path)) return `mkdir -p ${ref(path)}`;
   return `mkdir -p ${ref(dirname(path))}\n: >${ref(path)}`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** True below the folder, not for the folder itself. */

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import type { LeaseGrant } from './agent-transport.ts';
 import type { ProcessTree } from './end-process-tree.ts';
+import type { Isolation } from './process-isolation.ts';
 
 /** What the helper is asked to start. Everything in it comes from the operator's configuration, except file contents. */
 export type RunRequest = {
@@ -18,8 +19,10 @@ export type RunRequest = {
   graceMs: number;
   /** Bytes kept of standard output, and as many of standard error: the last ones. */
   keepBytes: number;
-  /** Use a pid namespace when the machine can. */
-  namespace: boolean;
+  /** How far the command is shut in, where the machine can. */
+  isolate: Isolation;
+  hide: string[];
+  keep: string[];
   /** How long the run may go on without a control plane. */
   orphanMs: number;
 };
@@ -28,6 +31,7 @@ export type ToHelper = { type: 'run'; run: RunRequest } | { type: 'end'; id: str
 export type FromHelper =
   | { type: 'log'; id: string; lines: string[] }
   | { type: 'exit'; id: string }
+  | { type: 'isolation'; wanted: Isolation; isolation: Isolation }
   /** Somebody else claimed the run: it was not started here. */
   | { type: 'refused'; id: string; message: string };
 

@@ -129,7 +129,7 @@ export class FlowBatch {
         case 'publish': {
           const { event: type, n, data } = command;
           if (typeof data.agent === 'string') data.agent = agentIdOf(data.agent);
-          const about = n === null ? { data } : { ticket: n, data: { task: draft.specs[n].task_id, ...data } };
+          const about = n === null ? { data: this.#aboutPlan(draft, type, data) } : { ticket: n, data: this.#aboutTicket(draft, type, n, data) };
           this.log(plan.instance, { type, ...who, plan: plan.plan_id, ...about }, plan.key);
           break;
         }
@@ -159,6 +159,19 @@ export class FlowBatch {
         case 'refuse':
       }
     }
+  }
+
+  #aboutPlan({ specs }: DraftPlan, type: string, data: Record<string, unknown>): Record<string, unknown> {
+    if (type !== 'plan.ticketed') return data;
+    const types: Record<string, number> = {};
+    for (const { task_type } of specs) types[task_type] = (types[task_type] ?? 0) + 1;
+    return { ...data, types, risk_band: specs[0]?.risk_band };
+  }
+
+  #aboutTicket({ specs, after }: DraftPlan, type: string, n: number, data: Record<string, unknown>): Record<string, unknown> {
+    const { task_id, risk_band } = specs[n];
+    if (type === 'ticket.completed') return { task: task_id, ...data, slack_ms: after.tickets[n].deadline - this.at };
+    return type === 'ticket.late' ? { task: task_id, ...data, risk_band } : { task: task_id, ...data };
   }
 
   #consolidate(draft: DraftPlan, who: By): void {

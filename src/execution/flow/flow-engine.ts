@@ -43,6 +43,10 @@ export type FlowEngineOptions = {
   registry: AgentRegistry;
   /** After each commit, in order; must not throw or wait. */
   onCommitted: (rows: readonly CommittedRow[]) => void;
+  /** Companies came with their open plans, or went. */
+  onOwned?: (change: { taken: { name: string; planIds: string[] }[]; given: string[] }) => void;
+  /** How long the database took for a commit. */
+  onFlushed?: (ms: number) => void;
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
 };
 
@@ -86,13 +90,18 @@ export class FlowEngine implements JournalWriter {
   async own(names: readonly string[]): Promise<void> {
     await this.#exclusively(async () => {
       const fresh = names.filter((name) => !this.#companies.has(name));
-      for (const company of await loadCompanies(this.#options.store, fresh)) this.#takeUp(company);
+      const loaded = await loadCompanies(this.#options.store, fresh);
+      for (const company of loaded) this.#takeUp(company);
+      this.#options.onOwned?.({ taken: loaded.map(({ name, plans }) => ({ name, planIds: plans.map((plan) => plan.plan_id) })), given: [] });
     });
   }
 
   /** Gives companies up after the commit under way; what waits for them is answered NOT_OWNER. */
   async disown(names: readonly string[]): Promise<void> {
-    await this.#exclusively(async () => names.forEach((name) => this.#drop(name)));
+    await this.#exclusively(async () => {
+      for (const name of names) this.#drop(name);
+      this.#options.onOwned?.({ taken: [], given: [...names] });
+    });
   }
 
   owns(instance: string): boolean {
@@ -110,6 +119,11 @@ export class FlowEngine implements JournalWriter {
 
   get openPlans(): number {
     return this.#plans.size;
+  }
+
+  /** Changes that wait for a commit. */
+  get queueDepth(): number {
+    return this.#items.length + (this.#open?.items.length ?? 0) + (this.#sent?.items.length ?? 0);
   }
 
   // — changes ———————————————————————————————————————————————————————————————————————————————————————————————
@@ -315,10 +329,15 @@ export class FlowEngine implements JournalWriter {
     for (const draft of batch.drafts.values()) this.#promote(batch, draft);
     const sent: Sent = { ...turn, rows, outcome: null };
     this.#sent = sent;
-    this.#options.store.flush(args).then(
+    const { store, onFlushed } = this.#options;
+    const sentAt = performance.now();
+    store.flush(args).then(
       () => (sent.outcome = 'committed'),
       (error: unknown) => (sent.outcome = { error }),
-    ).finally(() => this.#wake());
+    ).finally(() => {
+      onFlushed?.(performance.now() - sentAt);
+      this.#wake();
+    });
     return true;
   }
 
