@@ -3,7 +3,7 @@ import type { AgentTransport } from './execution/agents/agent-transport.ts';
 import { LOCAL_OPERATOR, type Principal } from './trust/identity/principal.ts';
 
 /** The agent protocol without a network, for agents in the process that embeds Colmeia. */
-export function inProcessTransport(colmeia: Colmeia, who: Principal = LOCAL_OPERATOR): AgentTransport {
+export function localTransport(colmeia: Colmeia, who: Principal = LOCAL_OPERATOR): AgentTransport {
   const { agents, leases } = colmeia;
   return {
     register: (spec) => agents.register(who, spec),
