@@ -21,13 +21,18 @@ export type Sql = {
  */
 export type Store = {
   readonly tier: 'embedded' | 'server';
-  /** One read-only transaction. Concurrent on a server, in turn when embedded. */
+  /**
+   * One read-only transaction. Concurrent on a server, in turn when embedded: do not use the store inside of `work`. Longer than
+   * 30 s fails, as in `write`.
+   */
   read<T>(scope: Scope, work: (sql: Sql) => Promise<T>): Promise<T>;
   /** One transaction; whatever `work` throws rolls it back. */
   write<T>(scope: Scope, work: (sql: Sql) => Promise<T>): Promise<T>;
   /**
    * Calls colmeia_flush with its array literals in one round trip and one transaction (see migrations/).
-   * Resolves after the commit is on disk. SQLSTATE CM001 = a guard refused, 23505 = a key exists; nothing was changed then.
+   * Resolves after the commit is on disk, in the order of the calls. SQLSTATE CM001 = a guard refused, 23505 = a key exists;
+   * nothing was changed then. After STORE_UNAVAILABLE or STORE_FULL it may have been made all the same (the connection or the
+   * database broke in the middle): read what holds before going on.
    */
   flush(args: readonly string[]): Promise<void>;
   /** Events between replicas (LISTEN/NOTIFY); embedded: within the process. Payload ≤ 7,900 bytes. Lost while disconnected. */
