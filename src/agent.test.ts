@@ -382,7 +382,8 @@ describe('an agent', () => {
     const before = process.env.COLMEIA_HOME;
     process.env.COLMEIA_HOME = home;
     let release = (): void => {};
-    run(() => new Promise<void>((resolve) => (release = resolve)), { address: undefined, key: undefined });
+    const held = new Promise<void>((resolve) => (release = resolve));
+    run(() => held, { address: undefined, key: undefined });
     if (before === undefined) delete process.env.COLMEIA_HOME;
     else process.env.COLMEIA_HOME = before;
     peer.offer('l1');

@@ -33,7 +33,11 @@ export async function startConfiguredAgents(options: ConfiguredAgentsOptions): P
   const forgotten = await endForgottenRuns(options.home, new Set(config.agents.map(({ agent_id }) => agent_id)));
   if (forgotten > 0) log('warn', `ended ${forgotten} commands of agents that are not configured any more`);
   const host = new ProcessHost(plainEnvironment(env));
-  host.onLessIsolated = (wanted, isolation) => log('warn', `commands cannot be shut in as configured ("${wanted}") on this machine, only "${isolation}"; see "isolate" in the documentation of agents`);
+  host.onLessIsolated = (wanted, isolation) =>
+    log(
+      'warn',
+      `commands cannot be shut in as configured ("${wanted}") on this machine, only "${isolation}"; see "isolate" in the documentation of agents`,
+    );
   const loops: AgentLoop[] = [];
   const adapters: HttpAdapter[] = [];
   const sweeps: (() => void)[] = [];

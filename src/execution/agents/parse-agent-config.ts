@@ -211,7 +211,8 @@ class Fields {
       if (this.isObject) this.report(path, `must be an array of ${rule.least ? 'at least one string' : 'strings'}`);
       return [];
     }
-    if (rule.most !== undefined && value.length > rule.most) this.report(path, `must have at most ${rule.most} entries`);
+    if (rule.most !== undefined && value.length > rule.most)
+      this.report(path, `must have at most ${rule.most} entries`);
     return value.map((each, n) => this.#text(each, `${path}[${n}]`, rule));
   }
 

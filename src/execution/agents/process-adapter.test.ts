@@ -295,14 +295,8 @@ describe('what comes out', () => {
 
   test('a signal is a timeout; a program that is not there is poison', async () => {
     for (const isolate of ['files', 'processes', 'none'] as const) {
-      assert.equal(
-        (await failure(attempt(adapterOf(sh('kill -SEGV $$'), { isolate })).result)).errorClass,
-        'timeout',
-      );
-      assert.equal(
-        (await failure(attempt(adapterOf(['/no/such/program'], { isolate })).result)).errorClass,
-        'poison',
-      );
+      assert.equal((await failure(attempt(adapterOf(sh('kill -SEGV $$'), { isolate })).result)).errorClass, 'timeout');
+      assert.equal((await failure(attempt(adapterOf(['/no/such/program'], { isolate })).result)).errorClass, 'poison');
     }
   });
 
@@ -349,42 +343,51 @@ function alive(folder: string): number[] {
   });
 }
 
-describe('what a command can see', { skip: isolationWay('files').isolation !== 'files' && 'this machine has no namespaces' }, () => {
-  test('nothing of the control plane, of other companies or of other plans; and it cannot undo that', async () => {
-    writeFileSync(join(root, 'operator.key'), 'the-key');
-    writeFileSync(join(root, '.env'), 'PASSWORD=hidden-password');
-    const other = adapterOf(sh('echo theirs > file'));
-    await attempt(other, ticketOf({}, { plan_id: 'p-other' })).result;
-    await attempt(other, ticketOf({}, { metadata: { instance: 'globex' } })).result;
-    const script = `
+describe(
+  'what a command can see',
+  { skip: isolationWay('files').isolation !== 'files' && 'this machine has no namespaces' },
+  () => {
+    test('nothing of the control plane, of other companies or of other plans; and it cannot undo that', async () => {
+      writeFileSync(join(root, 'operator.key'), 'the-key');
+      writeFileSync(join(root, '.env'), 'PASSWORD=hidden-password');
+      const other = adapterOf(sh('echo theirs > file'));
+      await attempt(other, ticketOf({}, { plan_id: 'p-other' })).result;
+      await attempt(other, ticketOf({}, { metadata: { instance: 'globex' } })).result;
+      const script = `
       for path in ${root}/operator.key ${root}/work/acme/plans/p-other/file ${root}/work/globex/plans/p-1/file; do cat $path 2>/dev/null && echo SEEN; done
       umount ${root} 2>/dev/null && echo UMOUNTED
       mount --bind / ${root} 2>/dev/null && echo MOUNTED
       ls -R ${root} > seen; cat /proc/${process.pid}/environ 2>/dev/null && echo ENVIRON
       kill -0 ${process.pid} 2>/dev/null && echo SIGNALLED
       cat ${root}/operator.key 2>/dev/null; echo own > own; cd /tmp; cat "$HOME/own" "$COLMEIA_TICKET_FILE" > /dev/null && echo '{"ok":1}'`;
-    const run = attempt(adapterOf(sh(script), { hidden: [join(root, '.env')] }));
-    assert.deepEqual(await run.result, { ok: '1' });
-    assert.deepEqual(run.logs, ['{"ok":1}']);
-    const seen = readFileSync(join(root, 'work/acme/plans/p-1/seen'), 'utf8');
-    assert.doesNotMatch(seen, /operator|globex|p-other|\.env/);
-    assert.equal(readFileSync(join(root, 'work/acme/plans/p-1/own'), 'utf8'), 'own\n');
-  });
+      const run = attempt(adapterOf(sh(script), { hidden: [join(root, '.env')] }));
+      assert.deepEqual(await run.result, { ok: '1' });
+      assert.deepEqual(run.logs, ['{"ok":1}']);
+      const seen = readFileSync(join(root, 'work/acme/plans/p-1/seen'), 'utf8');
+      assert.doesNotMatch(seen, /operator|globex|p-other|\.env/);
+      assert.equal(readFileSync(join(root, 'work/acme/plans/p-1/own'), 'utf8'), 'own\n');
+    });
 
-  test('what the operator names: folders of the command line, further ones within the home, and files outside are hidden', async () => {
-    mkdirSync(join(root, 'scripts'));
-    writeFileSync(join(root, 'scripts/lib.mjs'), 'export const text = "from beside";');
-    writeFileSync(join(root, 'scripts/main.mjs'), 'import { text } from "./lib.mjs"; console.log(JSON.stringify({ text }));');
-    assert.deepEqual(await attempt(adapterOf(['{node}', '{home}/scripts/main.mjs'])).result, { text: 'from beside' });
-    await attempt(adapterOf(sh(`echo kept > ${root}/deployed/file`), { visible: ['{home}/deployed'] })).result;
-    assert.equal(readFileSync(join(root, 'deployed/file'), 'utf8'), 'kept\n');
-    const outside = mkdtempSync(join(tmpdir(), 'colmeia-outside-'));
-    writeFileSync(join(outside, 'secret'), 'x');
-    const run = attempt(adapterOf(sh(`echo "{\\"size\\":$(cat ${outside}/secret | wc -c)}"`), { hidden: [join(outside, 'secret')] }));
-    assert.deepEqual(await run.result, { size: '0' });
-    rmSync(outside, { recursive: true });
-  });
-});
+    test('what the operator names: folders of the command line, further ones within the home, and files outside are hidden', async () => {
+      mkdirSync(join(root, 'scripts'));
+      writeFileSync(join(root, 'scripts/lib.mjs'), 'export const text = "from beside";');
+      writeFileSync(
+        join(root, 'scripts/main.mjs'),
+        'import { text } from "./lib.mjs"; console.log(JSON.stringify({ text }));',
+      );
+      assert.deepEqual(await attempt(adapterOf(['{node}', '{home}/scripts/main.mjs'])).result, { text: 'from beside' });
+      await attempt(adapterOf(sh(`echo kept > ${root}/deployed/file`), { visible: ['{home}/deployed'] })).result;
+      assert.equal(readFileSync(join(root, 'deployed/file'), 'utf8'), 'kept\n');
+      const outside = mkdtempSync(join(tmpdir(), 'colmeia-outside-'));
+      writeFileSync(join(outside, 'secret'), 'x');
+      const run = attempt(
+        adapterOf(sh(`echo "{\\"size\\":$(cat ${outside}/secret | wc -c)}"`), { hidden: [join(outside, 'secret')] }),
+      );
+      assert.deepEqual(await run.result, { size: '0' });
+      rmSync(outside, { recursive: true });
+    });
+  },
+);
 
 describe('ending a tree', { skip: process.platform !== 'linux' }, () => {
   for (const isolate of ['files', 'processes', 'none'] as const) {

@@ -90,7 +90,8 @@ export class ProcessHost {
 
   #hear(message: FromHelper): void {
     if (message.type === 'isolation') {
-      if (message.wanted !== message.isolation && !this.#told.has(message.wanted)) this.onLessIsolated(message.wanted, message.isolation);
+      if (message.wanted !== message.isolation && !this.#told.has(message.wanted))
+        this.onLessIsolated(message.wanted, message.isolation);
       this.#told.add(message.wanted);
       return;
     }

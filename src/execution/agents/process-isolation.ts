@@ -65,7 +65,9 @@ function confine(argv: string[], { hide, keep, cwd }: Confinement): string[] {
     'set -e',
     "trap 'exit 126' EXIT",
     ...kept.map((path, n) => `exec ${n + 3}<${ref(path)}`),
-    ...hide.map((path) => (isFolder(path) ? `mount -t tmpfs -o size=1m,mode=755 tmpfs ${ref(path)}` : `mount --bind /dev/null ${ref(path)}`)),
+    ...hide.map((path) =>
+      isFolder(path) ? `mount -t tmpfs -o size=1m,mode=755 tmpfs ${ref(path)}` : `mount --bind /dev/null ${ref(path)}`,
+    ),
     ...kept.map((path, n) => `${makeTarget(path, ref)}\nmount -c --bind /proc/self/fd/${n + 3} ${ref(path)}`),
     ...kept.map((_, n) => `exec ${n + 3}<&-`),
     `cd ${ref(cwd)}`,

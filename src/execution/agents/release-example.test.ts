@@ -25,10 +25,14 @@ class SmallPlane implements AgentTransport {
     const { decision, plan, faults } = parseDecision(JSON.parse(readFileSync(join(EXAMPLE, file), 'utf8')));
     assert.deepEqual(faults, []);
     this.#open = plan!.tasks.map(
-      (task) => ({
-        ...task, ticket_id: task.task_id, plan_id: plan!.plan_id, decision_id: decision!.decision_id,
-        sla: { deadline: 0, timeout_ms: 60_000, max_retries: 2 },
-      }) as unknown as ExecutionTicket,
+      (task) =>
+        ({
+          ...task,
+          ticket_id: task.task_id,
+          plan_id: plan!.plan_id,
+          decision_id: decision!.decision_id,
+          sla: { deadline: 0, timeout_ms: 60_000, max_retries: 2 },
+        }) as unknown as ExecutionTicket,
     );
   }
 
@@ -39,7 +43,15 @@ class SmallPlane implements AgentTransport {
   /** The rule of the flow for a compensable ticket. */
   undo(task: string, original: ExecutionTicket): void {
     const parameters = { ...original.parameters, compensates: task, action: original.metadata.compensation! };
-    this.#open.push({ ...original, ticket_id: `${task}~undo`, task_id: `${task}~undo`, task_type: 'COMPENSATE', dependencies: [], parameters, metadata: {} });
+    this.#open.push({
+      ...original,
+      ticket_id: `${task}~undo`,
+      task_id: `${task}~undo`,
+      task_type: 'COMPENSATE',
+      dependencies: [],
+      parameters,
+      metadata: {},
+    });
   }
 
   register: AgentTransport['register'] = async (spec) => {
@@ -53,7 +65,9 @@ class SmallPlane implements AgentTransport {
   lease: AgentTransport['lease'] = async (agentId, { max, signal }) => {
     const { task_types, capabilities } = this.#specs.get(agentId)!;
     const fits = (ticket: ExecutionTicket): boolean =>
-      ticket.dependencies.every((id) => this.done.has(id)) && task_types.includes(ticket.task_type) && ticket.required_capabilities.every((each) => capabilities.includes(each));
+      ticket.dependencies.every((id) => this.done.has(id)) &&
+      task_types.includes(ticket.task_type) &&
+      ticket.required_capabilities.every((each) => capabilities.includes(each));
     const leases: LeaseGrant[] = [];
     while (leases.length === 0 && !signal.aborted) {
       for (const ticket of this.#open.filter(fits).slice(0, max)) {
@@ -77,7 +91,7 @@ class SmallPlane implements AgentTransport {
   fail: AgentTransport['fail'] = async (leaseId, failure) => {
     const { ticket, attempt } = this.#running.get(leaseId)!;
     this.failures.push({ ...failure, task: ticket.task_id });
-    if (failure.errorClass === 'transient' && attempt < 3) await sleep(600).then(() => this.#open.push(ticket));
+    if (failure.errorClass === 'transient' && attempt < 3) await sleep(300).then(() => this.#open.push(ticket));
     else for (const each of this.#deployed) this.undo(each.ticket_id, each);
     this.#running.delete(leaseId);
   };
@@ -104,7 +118,8 @@ async function run(file: string): Promise<SmallPlane> {
   plane.remember();
   const config = await readAgentConfig(join(EXAMPLE, 'agents.json'));
   agents = await startConfiguredAgents({ config, transport: plane, home, log: () => {} });
-  for (const end = Date.now() + 15_000; !plane.idle; await sleep(20)) assert.ok(Date.now() < end, `stuck: ${JSON.stringify(plane.failures)}`);
+  for (const end = Date.now() + 15_000; !plane.idle; await sleep(20))
+    assert.ok(Date.now() < end, `stuck: ${JSON.stringify(plane.failures)}`);
   return plane;
 }
 
@@ -113,9 +128,22 @@ describe('the example release', () => {
     const startedAt = Date.now();
     const { done, failures } = await run('decision.json');
     assert.ok(Date.now() - startedAt < 6_000);
-    assert.deepEqual(failures.map(({ task, errorClass }) => [task, errorClass]), [['checksum', 'transient']]);
+    assert.deepEqual(
+      failures.map(({ task, errorClass }) => [task, errorClass]),
+      [['checksum', 'transient']],
+    );
     assert.match(failures[0]!.errorMessage, /exit code 75: the checksum index is locked/);
-    assert.deepEqual([...done.keys()].sort(), ['build-docs', 'build-server', 'checksum', 'deploy', 'fetch', 'package', 'smoke', 'test', 'validate']);
+    assert.deepEqual([...done.keys()].sort(), [
+      'build-docs',
+      'build-server',
+      'checksum',
+      'deploy',
+      'fetch',
+      'package',
+      'smoke',
+      'test',
+      'validate',
+    ]);
     assert.deepEqual(done.get('smoke'), { version: '1.4.0', cents: '900' });
     assert.equal(done.get('test')!.passed, '4');
     const current = join(home, 'deployed/default/price-service/current');
