@@ -133,7 +133,7 @@ export const SHARED_SCHEMAS: readonly ({ $id: string } & DocSchema)[] = [
     $id: 'Decision',
     title: 'Decision',
     description:
-      'A ConsolidatedDecision whose plan may also be an object. `metadata.instance` of the plan names the company.',
+      'A ConsolidatedDecision whose plan may also be an object. Its `metadata.instance` names the company; left out: the default one, or that of the key.',
     properties: {
       ...decisionSchema.properties,
       cognitive_plan: {

@@ -160,7 +160,7 @@ Send the same \`Idempotency-Key\` when a poll is repeated because its answer was
       schema: {
         type: 'object',
         properties: {
-          max: { type: 'integer', minimum: 1, maximum: 100, default: 1, description: 'Most leases to answer.' },
+          max: { type: 'integer', minimum: 1, maximum: 1_000, default: 1, description: 'Most leases to answer.' },
           wait_ms: {
             type: 'integer',
             minimum: 0,

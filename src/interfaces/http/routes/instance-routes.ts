@@ -2,7 +2,7 @@ import type { Colmeia } from '../../../colmeia.ts';
 import { PAGE_QUERY, pageOf } from '../answer-schemas.ts';
 import { operation, type Operation } from '../operation.ts';
 
-const EXAMPLE = { name: 'padaria', tier: 'standard', state: 'active', created_at: '2026-11-21T12:00:00.000Z' };
+const EXAMPLE = { name: 'padaria', tier: 'bronze', state: 'active', created_at: '2026-11-21T12:00:00.000Z' };
 
 export function instanceRoutes({ instances }: Colmeia): Operation[] {
   return [

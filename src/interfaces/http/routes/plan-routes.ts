@@ -172,14 +172,12 @@ function replanOperation({ plans }: Colmeia): Operation {
       schema: {
         type: 'object',
         properties: {
-          cognitive_plan: { type: ['object', 'string'], description: 'The plan, as an object or as JSON text.' },
+          cognitive_plan: { type: 'object', description: 'The whole plan.' },
           reason: REASON,
         },
         required: ['cognitive_plan'],
       },
-      shown: shape({ cognitive_plan: { anyOf: [{ $ref: 'CognitivePlan#' }, { type: 'string' }] }, reason: REASON }, [
-        'reason',
-      ]),
+      shown: shape({ cognitive_plan: { $ref: 'CognitivePlan#' }, reason: REASON }, ['reason']),
       example: { cognitive_plan: EXAMPLE_PLAN, reason: 'a step is missing' },
     },
     answer: {

@@ -25,7 +25,7 @@ export function ticketRoutes({ tickets }: Colmeia): Operation[] {
         schema: pageOf('TicketView'),
         example: { items: [], next: null },
       },
-      errors: ['INSTANCE_NOT_FOUND'],
+      errors: ['INSTANCE_NOT_FOUND', 'PLAN_NOT_FOUND', 'PLAN_AMBIGUOUS'],
       run: ({ who, query }) => tickets.list(who, query),
     }),
     operation({
