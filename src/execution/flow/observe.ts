@@ -27,16 +27,28 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
     events += row.events.length;
     for (const { type, data } of row.events) {
       switch (type) {
-        case 'ticket.leased': leased++; break;
+        case 'ticket.leased':
+          leased++;
+          break;
         case 'ticket.completed':
           completed++;
           observeAttempt(metrics, data);
           break;
-        case 'plan.received': received++; break;
-        case 'plan.validated': validated++; break;
-        case 'plan.ticketed': observeTickets(metrics, data); break;
-        case 'plan.consolidating': consolidated++; break;
-        case 'plan.completed': observeEnd(metrics, metrics.workflowsCompleted, data); break;
+        case 'plan.received':
+          received++;
+          break;
+        case 'plan.validated':
+          validated++;
+          break;
+        case 'plan.ticketed':
+          observeTickets(metrics, data);
+          break;
+        case 'plan.consolidating':
+          consolidated++;
+          break;
+        case 'plan.completed':
+          observeEnd(metrics, metrics.workflowsCompleted, data);
+          break;
         case 'ticket.retrying':
           retried++;
           observeAttempt(metrics, data);
@@ -45,8 +57,11 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
           failed++;
           observeAttempt(metrics, data);
           break;
-        case 'ticket.released': released++; break;
-        default: observeSeldom(metrics, type, data);
+        case 'ticket.released':
+          released++;
+          break;
+        default:
+          observeSeldom(metrics, type, data);
       }
     }
   }
@@ -67,17 +82,24 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
 function observeSeldom(metrics: Metrics, type: string, data: Data | undefined): void {
   switch (type) {
     case 'plan.failed':
-    case 'plan.compensated': return observeEnd(metrics, metrics.workflowsFailed, data);
-    case 'plan.cancelled': return observeEnd(metrics, metrics.workflowsCancelled, data);
-    case 'plan.rejected': return metrics.planValidations.inc({ result: 'refused' });
+    case 'plan.compensated':
+      return observeEnd(metrics, metrics.workflowsFailed, data);
+    case 'plan.cancelled':
+      return observeEnd(metrics, metrics.workflowsCancelled, data);
+    case 'plan.rejected':
+      return metrics.planValidations.inc({ result: 'refused' });
     case 'decision.rejected':
       metrics.planValidations.inc({ result: 'invalid' });
       if (isCycle(data?.faults)) metrics.dagCycles.inc();
       return;
-    case 'plan.compensating': return metrics.compensationsTriggered.inc();
-    case 'ticket.compensated': return metrics.compensationsExecuted.inc();
-    case 'ticket.late': return metrics.slaViolations.inc({ risk_band: known(RISK_BANDS, data?.risk_band) });
-    case 'incident.raised': return metrics.incidents.inc();
+    case 'plan.compensating':
+      return metrics.compensationsTriggered.inc();
+    case 'ticket.compensated':
+      return metrics.compensationsExecuted.inc();
+    case 'ticket.late':
+      return metrics.slaViolations.inc({ risk_band: known(RISK_BANDS, data?.risk_band) });
+    case 'incident.raised':
+      return metrics.incidents.inc();
   }
 }
 
@@ -103,13 +125,18 @@ function observeEnd(metrics: Metrics, ended: { inc(): void }, data: Data | undef
 function observeTickets(metrics: Metrics, data: Data | undefined): void {
   const risk_band = known(RISK_BANDS, data?.risk_band);
   const types = data?.types as Record<string, number> | undefined;
-  if (types === undefined) return metrics.ticketsGenerated.inc({ task_type: 'unknown', risk_band }, Number(data?.tickets ?? 0));
-  for (const type in types) metrics.ticketsGenerated.inc({ task_type: known(TASK_TYPES, type), risk_band }, types[type]);
+  if (types === undefined)
+    return metrics.ticketsGenerated.inc({ task_type: 'unknown', risk_band }, Number(data?.tickets ?? 0));
+  for (const type in types)
+    metrics.ticketsGenerated.inc({ task_type: known(TASK_TYPES, type), risk_band }, types[type]);
 }
 
-const known = (names: ReadonlySet<string>, value: unknown): string => (typeof value === 'string' && names.has(value) ? value : 'unknown');
+const known = (names: ReadonlySet<string>, value: unknown): string =>
+  typeof value === 'string' && names.has(value) ? value : 'unknown';
 
 /** Source: check-plan.ts, the fault of a cycle. */
 function isCycle(faults: unknown): boolean {
-  return Array.isArray(faults) && faults.some(({ message }: { message?: string }) => message?.includes('cycle') ?? false);
+  return (
+    Array.isArray(faults) && faults.some(({ message }: { message?: string }) => message?.includes('cycle') ?? false)
+  );
 }

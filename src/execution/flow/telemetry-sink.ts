@@ -33,9 +33,18 @@ export function startTelemetrySink(options: TelemetrySinkOptions): Consumer {
   const correlations = new CorrelationStore(options.store);
   const dispatcher = new Agent({ connections: 2, connect: { timeout: 5_000 }, pipelining: 1 });
   const send = (records: readonly FlowCTelemetryEvent[], signal: AbortSignal): Promise<void> =>
-    post(records, { ...options, dispatcher, signal, onRefused: (record, status) => {
-      log('error', { status, event: record.metadata.event_id }, 'the telemetry receiver refuses a record; it is left out');
-    } });
+    post(records, {
+      ...options,
+      dispatcher,
+      signal,
+      onRefused: (record, status) => {
+        log(
+          'error',
+          { status, event: record.metadata.event_id },
+          'the telemetry receiver refuses a record; it is left out',
+        );
+      },
+    });
   /** Of the batch under way: what has arrived, so that a repeat goes on behind it. */
   let underWay: { first: RecordedEvent; records: FlowCTelemetryEvent[]; sent: number; buffered: boolean } | null = null;
   const consumer = startConsumer({
@@ -74,7 +83,10 @@ export function startTelemetrySink(options: TelemetrySinkOptions): Consumer {
 }
 
 /** The telemetry of events, with the correlation of their plans read in one go. */
-export async function recordsOf(correlations: CorrelationStore, events: readonly RecordedEvent[]): Promise<FlowCTelemetryEvent[]> {
+export async function recordsOf(
+  correlations: CorrelationStore,
+  events: readonly RecordedEvent[],
+): Promise<FlowCTelemetryEvent[]> {
   const plans: PlanName[] = [];
   for (const { instance, plan: planId, type } of events) {
     if (planId === undefined) continue;
@@ -82,7 +94,9 @@ export async function recordsOf(correlations: CorrelationStore, events: readonly
     plans.push({ instance, planId });
   }
   const found = await correlations.read(plans);
-  return events.flatMap((event) => telemetryOf(event, found.get(keyOf({ instance: event.instance, planId: event.plan ?? '' })) ?? null));
+  return events.flatMap((event) =>
+    telemetryOf(event, found.get(keyOf({ instance: event.instance, planId: event.plan ?? '' })) ?? null),
+  );
 }
 
 type Post = Pick<TelemetrySinkOptions, 'url' | 'secret' | 'clock' | 'timeoutMs'> & {
@@ -94,7 +108,8 @@ type Post = Pick<TelemetrySinkOptions, 'url' | 'secret' | 'clock' | 'timeoutMs'>
 async function post(records: readonly FlowCTelemetryEvent[], to: Post): Promise<void> {
   const body = JSON.stringify(records);
   const headers: Record<string, string> = { 'content-type': 'application/json', 'user-agent': 'colmeia' };
-  if (to.secret !== null) headers['colmeia-signature'] = signatureOf(body, to.secret, Math.floor(to.clock.now() / 1_000));
+  if (to.secret !== null)
+    headers['colmeia-signature'] = signatureOf(body, to.secret, Math.floor(to.clock.now() / 1_000));
   const timeout = AbortSignal.timeout(to.timeoutMs ?? 10_000);
   const signal = AbortSignal.any([to.signal, timeout]);
   const answer = await request(to.url, { method: 'POST', body, headers, dispatcher: to.dispatcher, signal });

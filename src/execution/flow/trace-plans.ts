@@ -49,7 +49,10 @@ function endedPlans(events: readonly RecordedEvent[]): PlanName[] {
 }
 
 /** Plans that are at their end now: one that was opened again gets its spans when it ends again. */
-async function readTraced(store: Store, names: readonly PlanName[]): Promise<{ plans: TracedPlan[]; retries: Map<number, TracedRetry[]> }> {
+async function readTraced(
+  store: Store,
+  names: readonly PlanName[],
+): Promise<{ plans: TracedPlan[]; retries: Map<number, TracedRetry[]> }> {
   return store.read({ as: 'engine' }, async (sql) => {
     const values = [names.map((plan) => plan.instance), names.map((plan) => plan.planId)];
     const plans = await sql.query<Row & Omit<TracedPlan, 'tickets'>>(PLANS, values);
@@ -68,7 +71,9 @@ async function readRetries(sql: Sql, plans: readonly TracedPlan[]): Promise<Map<
   const byName = new Map(retried.map((plan) => [plan.plan_id, plan.key]));
   const rows = await sql.query<Row & { at: Date; line: string }>(RETRIES, [retried.map((plan) => plan.key)]);
   for (const { at, line } of rows) {
-    const { plan, ticket, data } = JSON.parse(line) as RecordedEvent & { data: { agent: string | null; fence: number; attempt: number; duration_ms: number; error?: string } };
+    const { plan, ticket, data } = JSON.parse(line) as RecordedEvent & {
+      data: { agent: string | null; fence: number; attempt: number; duration_ms: number; error?: string };
+    };
     const key = byName.get(plan!);
     if (key === undefined) continue;
     const retries = found.get(key) ?? [];

@@ -36,7 +36,15 @@ export type TracedTicket = {
 };
 
 /** An attempt that failed and was followed by another. */
-export type TracedRetry = { n: number; fence: number; attempt: number; agent: string | null; at: number; duration_ms: number; error: string | null };
+export type TracedRetry = {
+  n: number;
+  fence: number;
+  attempt: number;
+  agent: string | null;
+  at: number;
+  duration_ms: number;
+  error: string | null;
+};
 
 type Attributes = Span['attributes'];
 
@@ -50,8 +58,24 @@ export function spansOf(plan: TracedPlan, retries: readonly TracedRetry[] = []):
   const traceId = isW3c ? plan.trace_id!.toLowerCase() : idOf(32, plan.instance, plan.plan_id);
   const spanId = (what: string): string => idOf(16, plan.instance, String(plan.key), String(plan.rev), what);
   const common = attributesOf(plan);
-  const span = (what: string, parentId: string | null, name: string, startMs: number, endMs: number, more: Attributes, error: string | null): Span =>
-    ({ traceId, spanId: spanId(what), parentId, name, startMs, endMs, attributes: { ...common, ...more }, error });
+  const span = (
+    what: string,
+    parentId: string | null,
+    name: string,
+    startMs: number,
+    endMs: number,
+    more: Attributes,
+    error: string | null,
+  ): Span => ({
+    traceId,
+    spanId: spanId(what),
+    parentId,
+    name,
+    startMs,
+    endMs,
+    attributes: { ...common, ...more },
+    error,
+  });
 
   const endMs = plan.duration_ms === null ? (plan.ended_at ?? plan.created_at) : plan.created_at + plan.duration_ms;
   const isGood = plan.status === 'completed';
@@ -65,19 +89,48 @@ export function spansOf(plan: TracedPlan, retries: readonly TracedRetry[] = []):
     if (ticket.started_at === null) continue;
     const { n, task_type, status } = ticket;
     const firstTry = retries.find((retry) => retry.n === n);
-    const startMs = firstTry === undefined ? ticket.started_at : Math.min(ticket.started_at, firstTry.at - firstTry.duration_ms);
+    const startMs =
+      firstTry === undefined ? ticket.started_at : Math.min(ticket.started_at, firstTry.at - firstTry.duration_ms);
     const error = status === 'failed' || status === 'cancelled' ? (ticket.error ?? status) : null;
-    spans.push(span(`ticket ${n}`, spanId('C4'), `ticket ${task_type}`, startMs, ticket.ended_at ?? endMs, ticketAttributes(plan, ticket), error));
+    spans.push(
+      span(
+        `ticket ${n}`,
+        spanId('C4'),
+        `ticket ${task_type}`,
+        startMs,
+        ticket.ended_at ?? endMs,
+        ticketAttributes(plan, ticket),
+        error,
+      ),
+    );
   }
   for (const { n, fence, attempt, agent, at, duration_ms, error } of retries) {
-    const more: Attributes = { ticket_id: ticketIdOf(plan.key, n), attempt, status: 'retrying', ...agentAttribute(agent) };
-    spans.push(span(`ticket ${n} fence ${fence}`, spanId(`ticket ${n}`), `attempt ${attempt}`, at - duration_ms, at, more, error ?? 'failed'));
+    const more: Attributes = {
+      ticket_id: ticketIdOf(plan.key, n),
+      attempt,
+      status: 'retrying',
+      ...agentAttribute(agent),
+    };
+    spans.push(
+      span(
+        `ticket ${n} fence ${fence}`,
+        spanId(`ticket ${n}`),
+        `attempt ${attempt}`,
+        at - duration_ms,
+        at,
+        more,
+        error ?? 'failed',
+      ),
+    );
   }
   return spans;
 }
 
 /** C1 and C2 take one commit; C3 is from then to the last lease, C4 from the first lease to the last result. */
-function stepsOf(plan: TracedPlan, endMs: number): { step: string; name: string; startMs: number; endMs: number; error: string | null }[] {
+function stepsOf(
+  plan: TracedPlan,
+  endMs: number,
+): { step: string; name: string; startMs: number; endMs: number; error: string | null }[] {
   const { created_at: begin, status } = plan;
   const instant = { startMs: begin, endMs: begin, error: null };
   if (plan.duration_ms === null) return [{ step: 'C1', name: 'C1 validate', ...instant, error: status }];
@@ -90,7 +143,13 @@ function stepsOf(plan: TracedPlan, endMs: number): { step: string; name: string;
     { step: 'C1', name: 'C1 validate', ...instant },
     { step: 'C2', name: 'C2 tickets', ...instant },
     { step: 'C3', name: 'C3 schedule', startMs: begin, endMs: latest(started), error: null },
-    { step: 'C4', name: 'C4 execute', startMs: firstStart, endMs: Math.max(firstStart, done), error: status === 'completed' ? null : status },
+    {
+      step: 'C4',
+      name: 'C4 execute',
+      startMs: firstStart,
+      endMs: Math.max(firstStart, done),
+      error: status === 'completed' ? null : status,
+    },
     { step: 'C5', name: 'C5 consolidate', startMs: done, endMs, error: null },
     { step: 'C6', name: 'C6 telemetry', startMs: endMs, endMs, error: null },
   ];
@@ -98,14 +157,21 @@ function stepsOf(plan: TracedPlan, endMs: number): { step: string; name: string;
 
 function attributesOf(plan: TracedPlan): Attributes {
   const attributes: Attributes = {
-    instance: plan.instance, plan_id: plan.plan_id, workflow_id: workflowIdOf(plan.plan_id), status: plan.status, revision: plan.rev,
+    instance: plan.instance,
+    plan_id: plan.plan_id,
+    workflow_id: workflowIdOf(plan.plan_id),
+    status: plan.status,
+    revision: plan.rev,
   };
   if (plan.intent_id !== null) attributes.intent_id = plan.intent_id;
   if (plan.correlation_id !== null) attributes.correlation_id = plan.correlation_id;
   return attributes;
 }
 
-function ticketAttributes(plan: TracedPlan, { n, task_id, task_type, status, agent, attempt }: TracedTicket): Attributes {
+function ticketAttributes(
+  plan: TracedPlan,
+  { n, task_id, task_type, status, agent, attempt }: TracedTicket,
+): Attributes {
   return { ticket_id: ticketIdOf(plan.key, n), task_id, task_type, status, attempt, ...agentAttribute(agent) };
 }
 
@@ -121,4 +187,8 @@ function isId(id: string | null, digits: number): boolean {
 }
 
 const idOf = (digits: number, ...parts: string[]): string =>
-  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, digits).replace(/^0+$/, '1'.padStart(digits, '0'));
+  createHash('sha256')
+    .update(parts.join('\n'))
+    .digest('hex')
+    .slice(0, digits)
+    .replace(/^0+$/, '1'.padStart(digits, '0'));

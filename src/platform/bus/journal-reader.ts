@@ -33,7 +33,7 @@ export async function readRows(store: Store, scope: Scope, instance: string, seq
 export async function readHeads(store: Store, scope: Scope, instance: string | null): Promise<Map<string, number>> {
   const rows = await store.read(scope, (sql) =>
     instance === null
-      ? sql.query('select instance, seq from journal_head', [])
+      ? sql.query('select instance, seq from journal_head order by instance', [])
       : sql.query('select $1::text as instance, coalesce(max(seq), 0)::int8 as seq from journal where instance = $1', [
           instance,
         ]),
