@@ -101,6 +101,7 @@ function configOf(argv: string[], more: Record<string, unknown> = {}) {
       commands: { default: argv },
       concurrency: 4,
       stop_grace_ms: 100,
+      isolate: 'processes',
       ...more,
     },
   ];

@@ -82,7 +82,17 @@ function ticketOf(parameters: Record<string, string> = {}, more: Partial<Executi
 function adapterOf(argv: string[] | Record<string, unknown>, more: Partial<ProcessAgentConfig> = {}): ProcessAdapter {
   const commands = Array.isArray(argv) ? { default: argv } : argv;
   const { agents } = parseAgentConfig(
-    [{ agent_id: 'a', kind: 'process', task_types: ['EXECUTE'], commands, stop_grace_ms: 200, ...more }],
+    [
+      {
+        agent_id: 'a',
+        kind: 'process',
+        task_types: ['EXECUTE'],
+        commands,
+        stop_grace_ms: 200,
+        isolate: 'processes',
+        ...more,
+      },
+    ],
     root,
   );
   return new ProcessAdapter({ config: agents[0] as ProcessAgentConfig, folder: root, home: root, host, env: ENV });
@@ -350,7 +360,7 @@ describe(
     test('nothing of the control plane, of other companies or of other plans; and it cannot undo that', async () => {
       writeFileSync(join(root, 'operator.key'), 'the-key');
       writeFileSync(join(root, '.env'), 'PASSWORD=hidden-password');
-      const other = adapterOf(sh('echo theirs > file'));
+      const other = adapterOf(sh('echo theirs > file'), { isolate: 'files' });
       await attempt(other, ticketOf({}, { plan_id: 'p-other' })).result;
       await attempt(other, ticketOf({}, { metadata: { instance: 'globex' } })).result;
       const script = `
@@ -360,7 +370,7 @@ describe(
       ls -R ${root} > seen; cat /proc/${process.pid}/environ 2>/dev/null && echo ENVIRON
       kill -0 ${process.pid} 2>/dev/null && echo SIGNALLED
       cat ${root}/operator.key 2>/dev/null; echo own > own; cd /tmp; cat "$HOME/own" "$COLMEIA_TICKET_FILE" > /dev/null && echo '{"ok":1}'`;
-      const run = attempt(adapterOf(sh(script), { hidden: [join(root, '.env')] }));
+      const run = attempt(adapterOf(sh(script), { isolate: 'files', hidden: [join(root, '.env')] }));
       assert.deepEqual(await run.result, { ok: '1' });
       assert.deepEqual(run.logs, ['{"ok":1}']);
       const seen = readFileSync(join(root, 'work/acme/plans/p-1/seen'), 'utf8');
@@ -375,13 +385,20 @@ describe(
         join(root, 'scripts/main.mjs'),
         'import { text } from "./lib.mjs"; console.log(JSON.stringify({ text }));',
       );
-      assert.deepEqual(await attempt(adapterOf(['{node}', '{home}/scripts/main.mjs'])).result, { text: 'from beside' });
-      await attempt(adapterOf(sh(`echo kept > ${root}/deployed/file`), { visible: ['{home}/deployed'] })).result;
+      assert.deepEqual(await attempt(adapterOf(['{node}', '{home}/scripts/main.mjs'], { isolate: 'files' })).result, {
+        text: 'from beside',
+      });
+      await attempt(
+        adapterOf(sh(`echo kept > ${root}/deployed/file`), { isolate: 'files', visible: ['{home}/deployed'] }),
+      ).result;
       assert.equal(readFileSync(join(root, 'deployed/file'), 'utf8'), 'kept\n');
       const outside = mkdtempSync(join(tmpdir(), 'colmeia-outside-'));
       writeFileSync(join(outside, 'secret'), 'x');
       const run = attempt(
-        adapterOf(sh(`echo "{\\"size\\":$(cat ${outside}/secret | wc -c)}"`), { hidden: [join(outside, 'secret')] }),
+        adapterOf(sh(`echo "{\\"size\\":$(cat ${outside}/secret | wc -c)}"`), {
+          isolate: 'files',
+          hidden: [join(outside, 'secret')],
+        }),
       );
       assert.deepEqual(await run.result, { size: '0' });
       rmSync(outside, { recursive: true });
