@@ -33,8 +33,6 @@ export async function startPostgres(options: { fsync?: boolean } = {}): Promise<
   const port = await freePort();
   const folder = createCluster(bin, port, options.fsync ?? true);
   let server = await run(bin, folder, port);
-  const onExit = (): void => void server.kill('SIGQUIT'); // when the tests die before `stop`
-  process.on('exit', onExit);
   return {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     port,
@@ -43,11 +41,12 @@ export async function startPostgres(options: { fsync?: boolean } = {}): Promise<
       server = await run(bin, folder, port);
     },
     async kill9() {
-      for (const pid of childrenOf(server.pid!)) process.kill(pid, 'SIGKILL');
+      const children = childrenOf(server.pid!);
       await end(server, 'SIGKILL');
+      for (const pid of children) killIfThere(pid);
+      while (children.some((pid) => ![undefined, 'Z'].includes(statOf(pid)?.[0]))) await pause(5); // they hold the memory
     },
     async stop() {
-      process.off('exit', onExit);
       await end(server, 'SIGINT');
       fs.rmSync(folder, { recursive: true, force: true });
     },
@@ -77,10 +76,10 @@ function install(): string {
   return bin;
 }
 
-/** Root is refused by PostgreSQL, so as root it runs as nobody. */
-function asPlainUser(program: string, args: string[]): [string, string[]] {
-  if (process.getuid?.() !== 0) return [program, args];
-  return ['setpriv', ['--reuid=nobody', '--regid=nogroup', '--clear-groups', program, ...args]];
+/** Root is refused by PostgreSQL, so as root it runs as nobody. `signal` is sent to it when this process ends. */
+function asPlainUser(program: string, args: string[], signal: string | null = null): [string, string[]] {
+  const user = process.getuid?.() === 0 ? ['--reuid=nobody', '--regid=nogroup', '--clear-groups'] : [];
+  return ['setpriv', [...user, ...(signal === null ? [] : [`--pdeathsig=${signal}`]), program, ...args]];
 }
 
 const ENVIRONMENT = { PATH: process.env.PATH, HOME: os.tmpdir(), LC_ALL: 'C' };
@@ -97,7 +96,7 @@ function createCluster(bin: string, port: number, fsync: boolean): string {
     port,
     unix_socket_directories: '',
     fsync: fsync ? 'on' : 'off',
-    shared_buffers: '64MB',
+    shared_buffers: '512MB',
     max_connections: 100,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
@@ -108,7 +107,11 @@ function createCluster(bin: string, port: number, fsync: boolean): string {
 async function run(bin: string, folder: string, port: number, detached = false): Promise<ChildProcess> {
   const log = path.join(folder, 'log');
   const output = fs.openSync(log, 'a');
-  const [program, args] = asPlainUser(path.join(bin, 'postgres'), ['-D', path.join(folder, 'data')]);
+  const [program, args] = asPlainUser(
+    path.join(bin, 'postgres'),
+    ['-D', path.join(folder, 'data')],
+    detached ? null : 'QUIT',
+  );
   const server = spawn(program, args, {
     env: ENVIRONMENT,
     stdio: ['ignore', output, output],
@@ -151,6 +154,14 @@ async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> 
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill(signal);
   await ended;
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function childrenOf(parent: number): number[] {
