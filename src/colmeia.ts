@@ -198,7 +198,8 @@ export type Colmeia = {
     verify(who: Principal, query: { instance?: string }): Promise<AuditVerdict[]>;
   };
   events: {
-    subscribe(who: Principal, query: EventQuery, on: (event: StreamedEvent) => void): Promise<() => void>;
+    /** When `on` returns a promise the next event waits for it. `onClosed`: the reader was let go (too slow, or the process stops); it may come back with `after`. */
+    subscribe(who: Principal, query: EventQuery, on: (event: StreamedEvent) => unknown, onClosed?: () => void): Promise<() => void>;
     /** Telemetry records of one company after a cursor, for pulling. */
     telemetry(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<FlowCTelemetryEvent>>;
   };

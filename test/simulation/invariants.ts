@@ -43,10 +43,16 @@ export class Invariants {
     }
     for (const { was, is } of commit.plans) {
       this.#must(touched.has(is.key), () => `plan ${is.id} changed to ${is.status} without a line in the journal`);
-      this.#must(was === null || is.rev === was.rev + 1 || is.rev === was.rev, () => `plan ${is.id} leapt from revision ${was?.rev} to ${is.rev}`);
+      this.#must(
+        was === null || is.rev === was.rev + 1 || is.rev === was.rev,
+        () => `plan ${is.id} leapt from revision ${was?.rev} to ${is.rev}`,
+      );
       const ended = this.#plan(is.key).ended;
       const isEnd = !['waiting_approval', 'running', 'compensating', 'consolidating'].includes(is.status);
-      this.#must(isEnd ? ended === is.status : ended === null, () => `plan ${is.id} is ${is.status}, by its journal ${ended ?? 'open'}`);
+      this.#must(
+        isEnd ? ended === is.status : ended === null,
+        () => `plan ${is.id} is ${is.status}, by its journal ${ended ?? 'open'}`,
+      );
       if (is.status === 'completed') this.#checkCompleted(is.key);
     }
     for (const { was, is } of commit.tickets) this.#checkTicket(was, is, touched);
@@ -55,9 +61,14 @@ export class Invariants {
   #checkChain(row: JournalRow): void {
     const chain = this.#chains.get(row.instance) ?? { seq: 0, events: 0, hash: '' };
     this.#must(row.seq === chain.seq + 1, () => `the journal of ${row.instance} goes from ${chain.seq} to ${row.seq}`);
-    this.#must(row.hash === journalHash(chain.hash, row.instance, row.seq, row.at, row.body), () => `the chain of ${row.instance} breaks at ${row.seq}`);
+    this.#must(
+      row.hash === journalHash(chain.hash, row.instance, row.seq, row.at, row.plans, row.body),
+      () => `the chain of ${row.instance} breaks at ${row.seq}`,
+    );
     const lines = row.body.split('\n').map((line) => (JSON.parse(line) as Event).n);
-    lines.forEach((n, i) => this.#must(n === chain.events + i + 1, () => `event ${n} of ${row.instance} follows ${chain.events + i}`));
+    lines.forEach((n, i) =>
+      this.#must(n === chain.events + i + 1, () => `event ${n} of ${row.instance} follows ${chain.events + i}`),
+    );
     this.#chains.set(row.instance, { seq: row.seq, events: chain.events + lines.length, hash: row.hash });
   }
 
@@ -69,10 +80,16 @@ export class Invariants {
     const said = PHASES_OF_ROWS.has(phase) ? phase : null;
     this.#must(expected === said, () => `${name} is ${is.status}, by its journal ${phase}`);
     this.#must(is.fence === fence, () => `${name} has token ${is.fence}, by its journal ${fence}`);
-    this.#must(was === null || is.fence >= was.fence, () => `the token of ${name} went back from ${was?.fence} to ${is.fence}`);
+    this.#must(
+      was === null || is.fence >= was.fence,
+      () => `the token of ${name} went back from ${was?.fence} to ${is.fence}`,
+    );
     if (is.status !== 'completed' || was?.status === 'completed' || was?.status === 'compensating') return;
     const { output } = JSON.parse(is.result ?? '{}') as { output?: { tag?: string } };
-    this.#must(output?.tag?.startsWith(`${is.plan}/${is.n}/${is.fence}/`) === true, () => `${name} completed under ${is.fence} with the result ${is.result}`);
+    this.#must(
+      output?.tag?.startsWith(`${is.plan}/${is.n}/${is.fence}/`) === true,
+      () => `${name} completed under ${is.fence} with the result ${is.result}`,
+    );
   }
 
   #checkCompleted(key: number): void {
@@ -104,10 +121,16 @@ export class Invariants {
     if (key === undefined || type === 'decision.rejected' || type === 'incident.raised') return;
     const plan = this.#plan(key);
     if (type === 'plan.retried' || type === 'plan.replanned' || type === 'plan.received') {
-      this.#must(type !== 'plan.retried' || (plan.ended !== null && plan.ended !== 'completed'), () => `plan ${id} is retried though it is ${plan.ended ?? 'open'}`);
+      this.#must(
+        type !== 'plan.retried' || (plan.ended !== null && plan.ended !== 'completed'),
+        () => `plan ${id} is retried though it is ${plan.ended ?? 'open'}`,
+      );
       plan.ended = null;
       if (type !== 'plan.retried') return;
-      for (const seen of plan.tickets.values()) if (seen.phase !== 'completed') seen.phase = 'idle';
+      for (const ticket of this.#database.ticketsOf(key)) {
+        const seen = this.#ticket(key, ticket.n);
+        if (seen.phase !== 'completed' && !isSuperseded(ticket)) seen.phase = 'idle';
+      }
       return;
     }
     this.#must(plan.ended === null, () => `${type} after plan ${id} was ${plan.ended}`);
@@ -127,7 +150,10 @@ export class Invariants {
         Object.assign(seen, { phase: 'running', fence });
         break;
       case 'ticket.completed':
-        this.#must(seen.phase === 'running' && seen.fence === fence, () => `${name} completed under ${fence} while ${seen.phase} under ${seen.fence}`);
+        this.#must(
+          seen.phase === 'running' && seen.fence === fence,
+          () => `${name} completed under ${fence} while ${seen.phase} under ${seen.fence}`,
+        );
         seen.phase = 'completed';
         this.completions.add(`${key}/${n}/${fence}`);
         break;
@@ -152,7 +178,10 @@ export class Invariants {
         break;
       case 'ticket.compensated':
         this.#must(seen.phase === 'compensating', () => `${name} compensated while ${seen.phase}`);
-        this.#must(this.#ticket(key, seen.undoneBy!).phase === 'completed', () => `${name} compensated before its compensation completed`);
+        this.#must(
+          this.#ticket(key, seen.undoneBy!).phase === 'completed',
+          () => `${name} compensated before its compensation completed`,
+        );
         seen.phase = 'compensated';
         break;
       default:
@@ -169,10 +198,12 @@ export class Invariants {
       if (!row.deps.includes(of)) continue;
       const { phase, undoFailed } = this.#ticket(key, row.n);
       const canUndo = (JSON.parse(row.spec as string) as { compensation: string | null }).compensation !== null;
-      const stands = phase === 'running' || phase === 'compensating' || (phase === 'completed' && canUndo && !undoFailed);
+      const stands =
+        phase === 'running' || phase === 'compensating' || (phase === 'completed' && canUndo && !undoFailed);
       this.#must(!stands, () => `${name} is undone before ticket ${row.n}, which depends on it and is ${phase}`);
     }
   }
 }
 
-const isSuperseded = ({ note }: TicketRow): boolean => note !== null && (JSON.parse(note) as { superseded?: true }).superseded === true;
+const isSuperseded = ({ note }: TicketRow): boolean =>
+  note !== null && (JSON.parse(note) as { superseded?: true }).superseded === true;

@@ -4,9 +4,17 @@ import { parseArray } from './parse-array.ts';
 
 export type PlanRow = Row & { key: number; instance: string; id: string; status: string; rev: number; digest: string };
 export type TicketRow = Row & {
-  plan: number; n: number; instance: string; status: string; deps: number[]; agent: string | null; fence: number; attempt: number;
+  plan: number;
+  n: number;
+  instance: string;
+  status: string;
+  deps: number[];
+  agent: string | null;
+  fence: number;
+  attempt: number;
   /** JSON text. */
-  note: string | null; result: string | null;
+  note: string | null;
+  result: string | null;
 };
 export type JournalRow = { instance: string; seq: number; at: string; plans: number[]; body: string; hash: string };
 export type HeadRow = { name: string; no: number; seq: number; events: number; plans: number; hash: string };
@@ -19,7 +27,15 @@ export type Commit = {
 };
 
 /** Parts of colmeia_flush that a planted bug may leave out. */
-export type Leave = { ticketGuards?: boolean; planGuards?: boolean; journal?: boolean; rollback?: boolean; results?: boolean; heads?: boolean; snapshots?: boolean };
+export type Leave = {
+  ticketGuards?: boolean;
+  planGuards?: boolean;
+  journal?: boolean;
+  rollback?: boolean;
+  results?: boolean;
+  heads?: boolean;
+  snapshots?: boolean;
+};
 
 class SqlError extends Error {
   readonly code: string;
@@ -31,15 +47,74 @@ class SqlError extends Error {
   }
 }
 
-const P = ['key', 'instance', 'id', 'status', 'flow', 'digest', 'decision', 'header', 'control', 'tickets', 'created_at', 'ended_at', 'result'];
+const P = [
+  'key',
+  'instance',
+  'id',
+  'status',
+  'flow',
+  'digest',
+  'decision',
+  'header',
+  'control',
+  'tickets',
+  'created_at',
+  'ended_at',
+  'result',
+];
 const U = ['key', 'rev', 'status', 'control', 'ended_at', 'result'];
 const R = ['key', 'flow', 'digest', 'decision', 'header', 'tickets'];
-const T = ['plan', 'n', 'instance', 'status', 'spec', 'deps', 'agent', 'fence', 'attempt', 'deadline', 'started_at', 'ended_at', 'note'];
-const X = ['plan', 'n', 'was', 'was_fence', 'status', 'agent', 'fence', 'attempt', 'due', 'deadline', 'started_at', 'ended_at', 'note', 'result'];
+const T = [
+  'plan',
+  'n',
+  'instance',
+  'status',
+  'spec',
+  'deps',
+  'agent',
+  'fence',
+  'attempt',
+  'deadline',
+  'started_at',
+  'ended_at',
+  'note',
+];
+const X = [
+  'plan',
+  'n',
+  'was',
+  'was_fence',
+  'status',
+  'agent',
+  'fence',
+  'attempt',
+  'due',
+  'deadline',
+  'started_at',
+  'ended_at',
+  'note',
+  'result',
+];
 const J = ['instance', 'seq', 'at', 'plans', 'body', 'hash', 'events', 'given'];
 const GROUPS = [P, U, R, T, X, J];
 const INTEGERS = new Set([
-  'key', 'rev', 'flow', 'tickets', 'created_at', 'ended_at', 'plan', 'n', 'fence', 'was_fence', 'attempt', 'due', 'deadline', 'started_at', 'seq', 'events', 'given',
+  'key',
+  'rev',
+  'flow',
+  'tickets',
+  'created_at',
+  'ended_at',
+  'plan',
+  'n',
+  'fence',
+  'was_fence',
+  'attempt',
+  'due',
+  'deadline',
+  'started_at',
+  'seq',
+  'events',
+  'given',
 ]);
 const JSONS = new Set(['decision', 'header', 'control', 'spec', 'note', 'result']);
 
@@ -63,7 +138,8 @@ export class MemoryDatabase {
 
   ticketsOf(plan: number): TicketRow[] {
     const rows: TicketRow[] = [];
-    for (let row = this.tickets.get(`${plan}/0`); row !== undefined; row = this.tickets.get(`${plan}/${rows.length}`)) rows.push(row);
+    for (let row = this.tickets.get(`${plan}/0`); row !== undefined; row = this.tickets.get(`${plan}/${rows.length}`))
+      rows.push(row);
     return rows;
   }
 
@@ -71,27 +147,51 @@ export class MemoryDatabase {
   snapshot(): MemoryDatabase {
     if (this.leave.snapshots) return this;
     const { plans, planIds, tickets, journal, heads } = this;
-    const copy = { plans: new Map(plans), planIds: new Map(planIds), tickets: new Map(tickets), journal, heads: new Map(heads) };
+    const copy = {
+      plans: new Map(plans),
+      planIds: new Map(planIds),
+      tickets: new Map(tickets),
+      journal,
+      heads: new Map(heads),
+    };
     return Object.assign(Object.create(MemoryDatabase.prototype) as MemoryDatabase, copy);
   }
 
   flush(args: readonly string[]): void {
     const width = GROUPS.reduce((sum, columns) => sum + columns.length, 0);
-    if (args.length !== width) throw new SqlError('42883', `colmeia_flush takes ${width} arguments, not ${args.length}`);
-    const [p, u, r, t, x, j] = GROUPS.map((columns) => rowsOf(columns, args.slice(offsetOf(columns), offsetOf(columns) + columns.length)));
+    if (args.length !== width)
+      throw new SqlError('42883', `colmeia_flush takes ${width} arguments, not ${args.length}`);
+    const [p, u, r, t, x, j] = GROUPS.map((columns) =>
+      rowsOf(columns, args.slice(offsetOf(columns), offsetOf(columns) + columns.length)),
+    );
     this.transaction(() => {
       for (const row of p) this.#insertPlan({ ...row, rev: 1 } as PlanRow);
-      for (const { key, ...change } of r) if (this.plans.has(key as number)) this.#setPlan({ ...this.plans.get(key as number)!, ...change });
+      for (const { key, ...change } of r)
+        if (this.plans.has(key as number)) this.#setPlan({ ...this.plans.get(key as number)!, ...change });
       for (const { key, rev, ...change } of u) {
         const plan = this.plans.get(key as number);
-        if (plan === undefined || (plan.rev !== rev && !this.leave.planGuards)) throw new SqlError('CM001', 'stale plan');
+        if (plan === undefined || (plan.rev !== rev && !this.leave.planGuards))
+          throw new SqlError('CM001', 'stale plan');
         this.#setPlan({ ...plan, ...change, rev: plan.rev + 1 } as PlanRow);
       }
-      for (const row of t) this.#insertTicket({ ...row, due: null, result: null, deps: parseArray(row.deps as string).map(Number) } as unknown as TicketRow);
-      for (const { was, was_fence, ...row } of x) this.#changeTicket(row as TicketRow, was as string, was_fence as number);
+      for (const row of t)
+        this.#insertTicket({
+          ...row,
+          due: null,
+          result: null,
+          deps: parseArray(row.deps as string).map(Number),
+        } as unknown as TicketRow);
+      for (const { was, was_fence, ...row } of x)
+        this.#changeTicket(row as TicketRow, was as string, was_fence as number);
       if (this.leave.journal) return;
-      for (const row of j) this.insertJournal({ ...row, plans: parseArray(row.plans as string).map(Number) } as unknown as JournalRow);
-      for (const row of j) this.moveHead(row.instance as string, row.seq as number, { events: row.events as number, plans: row.given as number, hash: row.hash as string });
+      for (const row of j)
+        this.insertJournal({ ...row, plans: parseArray(row.plans as string).map(Number) } as unknown as JournalRow);
+      for (const row of j)
+        this.moveHead(row.instance as string, row.seq as number, {
+          events: row.events as number,
+          plans: row.given as number,
+          hash: row.hash as string,
+        });
     });
   }
 
@@ -108,7 +208,11 @@ export class MemoryDatabase {
       throw error;
     }
     const { plans, tickets, journal } = this.#commit;
-    this.onCommit({ plans: asOne(plans, (row) => row.key), tickets: asOne(tickets, (row) => `${row.plan}/${row.n}`), journal });
+    this.onCommit({
+      plans: asOne(plans, (row) => row.key),
+      tickets: asOne(tickets, (row) => `${row.plan}/${row.n}`),
+      journal,
+    });
   }
 
   insertJournal(row: JournalRow): void {
@@ -120,7 +224,8 @@ export class MemoryDatabase {
 
   moveHead(instance: string, seq: number, to: Partial<HeadRow>): void {
     const head = this.heads.get(instance);
-    if (head === undefined || (head.seq !== seq - 1 && !this.leave.heads)) throw new SqlError('CM001', 'stale journal head');
+    if (head === undefined || (head.seq !== seq - 1 && !this.leave.heads))
+      throw new SqlError('CM001', 'stale journal head');
     this.#put(this.heads, instance, { ...head, ...to, seq });
   }
 
@@ -164,23 +269,35 @@ export class MemoryDatabase {
   /** Answers the queries of flow-store.ts, recognised by what they read. */
   query(text: string, values: readonly unknown[]): Row[] {
     const [first, second] = values as [never, never];
-    if (/from instance i join journal_head/.test(text)) return [...this.heads.values()].filter((head) => (first as string[]).includes(head.name));
+    if (/from instance i join journal_head/.test(text))
+      return [...this.heads.values()].filter((head) => (first as string[]).includes(head.name));
     if (/from plan where instance = any/.test(text)) {
-      return [...this.plans.values()].filter((row) => (first as string[]).includes(row.instance) && (second as string[]).includes(row.status)).map(planAnswer);
+      return [...this.plans.values()]
+        .filter((row) => (first as string[]).includes(row.instance) && (second as string[]).includes(row.status))
+        .map(planAnswer);
     }
-    if (/from plan where key = \$1/.test(text)) return [this.plans.get(first)].filter((row) => row !== undefined).map(planAnswer);
+    if (/from plan where key = \$1/.test(text))
+      return [this.plans.get(first)].filter((row) => row !== undefined).map(planAnswer);
     if (/from plan p join unnest/.test(text)) {
       return (first as string[]).flatMap((instance, i) => {
         const row = this.plans.get(this.planIds.get(`${instance}/${second[i]}`)!);
         if (row === undefined) return [];
-        return [{ ...row, result: row.status === 'rejected' && row.result !== null ? JSON.parse(row.result as string) : null }];
+        return [
+          {
+            ...row,
+            result: row.status === 'rejected' && row.result !== null ? JSON.parse(row.result as string) : null,
+          },
+        ];
       });
     }
     if (/from ticket where plan = any/.test(text)) {
       const keys = [...(first as number[])].sort((a, b) => a - b);
-      return keys.flatMap((key) => this.ticketsOf(key).map((row) => ({ ...row, spec: JSON.parse(row.spec as string), note: parsed(row.note) })));
+      return keys.flatMap((key) =>
+        this.ticketsOf(key).map((row) => ({ ...row, spec: JSON.parse(row.spec as string), note: parsed(row.note) })),
+      );
     }
-    if (/^select status, fence from ticket where plan = \$1 and n = \$2/.test(text)) return [this.tickets.get(`${first}/${second}`)].filter((row) => row !== undefined);
+    if (/^select status, fence from ticket where plan = \$1 and n = \$2/.test(text))
+      return [this.tickets.get(`${first}/${second}`)].filter((row) => row !== undefined);
     if (/^set local role/.test(text)) return [];
     if (/^insert into journal /.test(text)) {
       const [instance, seq, at, plans, body, hash] = values as [string, number, Date, number[], string, string];
@@ -198,13 +315,17 @@ export class MemoryDatabase {
 }
 
 /** Several changes of one row are one change. */
-function asOne<R>(changes: readonly { was: R | null; is: R }[], keyOf: (row: R) => unknown): { was: R | null; is: R }[] {
+function asOne<R>(
+  changes: readonly { was: R | null; is: R }[],
+  keyOf: (row: R) => unknown,
+): { was: R | null; is: R }[] {
   const byKey = new Map<unknown, { was: R | null; is: R }>();
   for (const { was, is } of changes) byKey.set(keyOf(is), { was: byKey.get(keyOf(is))?.was ?? was, is });
   return [...byKey.values()];
 }
 
-const offsetOf = (columns: string[]): number => GROUPS.slice(0, GROUPS.indexOf(columns)).reduce((sum, group) => sum + group.length, 0);
+const offsetOf = (columns: string[]): number =>
+  GROUPS.slice(0, GROUPS.indexOf(columns)).reduce((sum, group) => sum + group.length, 0);
 const parsed = (json: unknown): never => (json === null ? null : JSON.parse(json as string)) as never;
 
 function planAnswer(row: PlanRow): Row {
@@ -223,7 +344,8 @@ function planAnswer(row: PlanRow): Row {
 
 function rowsOf(columns: readonly string[], literals: readonly string[]): Row[] {
   const values = literals.map(parseArray);
-  if (values.some((column) => column.length !== values[0].length)) throw new SqlError('22000', 'columns of different length');
+  if (values.some((column) => column.length !== values[0].length))
+    throw new SqlError('22000', 'columns of different length');
   return values[0].map((_, i) => Object.fromEntries(columns.map((name, c) => [name, valueOf(name, values[c][i])])));
 }
 
@@ -251,7 +373,12 @@ export class MemoryStore implements Store {
   readonly #sleep: (ms: number) => Promise<void>;
   #cut: boolean | null = null; // the value: does what is under way still arrive
 
-  constructor(tier: Store['tier'], database: MemoryDatabase, sleep: (ms: number) => Promise<void>, weather: (kind: 'flush' | 'read' | 'write') => Weather) {
+  constructor(
+    tier: Store['tier'],
+    database: MemoryDatabase,
+    sleep: (ms: number) => Promise<void>,
+    weather: (kind: 'flush' | 'read' | 'write') => Weather,
+  ) {
     this.tier = tier;
     this.#database = database;
     this.#sleep = sleep;
@@ -284,7 +411,12 @@ export class MemoryStore implements Store {
   read<T>(_scope: unknown, work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.#call('read', () => {
       const seen = this.#database.snapshot();
-      return work({ query: async (text, values = []) => (await this.#sleep(1), seen.query(text, values) as never) });
+      return work({
+        query: async (text, values = []) => (
+          await this.#sleep(this.#weather('read').beforeMs),
+          seen.query(text, values) as never
+        ),
+      });
     });
   }
 

@@ -1,6 +1,7 @@
 /** The elements of a one-dimensional array literal as PostgreSQL reads it; null = NULL. */
 export function parseArray(literal: string): (string | null)[] {
-  if (!literal.startsWith('{') || !literal.endsWith('}')) throw new Error(`malformed array literal: ${literal.slice(0, 80)}`);
+  if (!literal.startsWith('{') || !literal.endsWith('}'))
+    throw new Error(`malformed array literal: ${literal.slice(0, 80)}`);
   const elements: (string | null)[] = [];
   const end = literal.length - 1;
   let at = 1;
@@ -19,7 +20,8 @@ export function parseArray(literal: string): (string | null)[] {
       const comma = literal.indexOf(',', at);
       const stop = comma === -1 ? end : comma;
       const text = literal.slice(at, stop);
-      if (text === '' || /[{}"\\\s]/.test(text)) throw new Error(`malformed array literal at ${at}: ${text.slice(0, 40)}`);
+      if (text === '' || /[{}"\\\s]/.test(text))
+        throw new Error(`malformed array literal at ${at}: ${text.slice(0, 40)}`);
       elements.push(text === 'NULL' ? null : text);
       at = stop;
     }

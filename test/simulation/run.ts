@@ -4,13 +4,21 @@ import { simulate } from './simulate.ts';
 
 // node test/simulation/run.ts --seed N | --seeds N [--from N] [--bug <name>] [--keep-going]
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, bug: { type: 'string' }, 'keep-going': { type: 'boolean' } },
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string' },
+    bug: { type: 'string' },
+    'keep-going': { type: 'boolean' },
+  },
 });
 const from = Number(values.seed ?? values.from ?? 1);
 const count = values.seed === undefined ? Number(values.seeds ?? 1_000) : 1;
 const plant = values.bug === undefined ? {} : PLANTED_BUGS[values.bug];
 if (plant === undefined || !Number.isInteger(from) || !Number.isInteger(count)) {
-  console.error(`usage: run.ts --seed N | --seeds N [--from N] [--bug <${Object.keys(PLANTED_BUGS).join(' | ')}>] [--keep-going]`);
+  console.error(
+    `usage: run.ts --seed N | --seeds N [--from N] [--bug <${Object.keys(PLANTED_BUGS).join(' | ')}>] [--keep-going]`,
+  );
   process.exit(2);
 }
 
@@ -27,9 +35,15 @@ for (let seed = from; seed < from + count; seed++) {
   if (outcome.violation === null) continue;
   broken++;
   process.exitCode = 1;
-  console.error(`seed ${seed}: ${outcome.violation}\n  again: node test/simulation/run.ts --seed ${seed}${values.bug ? ` --bug "${values.bug}"` : ''}`);
+  console.error(
+    `seed ${seed}: ${outcome.violation}\n  again: node test/simulation/run.ts --seed ${seed}${values.bug ? ` --bug "${values.bug}"` : ''}`,
+  );
   if (!values['keep-going']) break;
 }
 const seconds = (performance.now() - begun) / 1_000;
-const plans = Object.entries(ended).map(([status, n]) => `${n} ${status}`).join(', ');
-console.log(`${count} seeds, ${broken} broken, ${steps} steps, ${Math.round(virtualMs / 3.6e6)} virtual hours in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} seeds/s); plans: ${plans}`);
+const plans = Object.entries(ended)
+  .map(([status, n]) => `${n} ${status}`)
+  .join(', ');
+console.log(
+  `${count} seeds, ${broken} broken, ${steps} steps, ${Math.round(virtualMs / 3.6e6)} virtual hours in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} seeds/s); plans: ${plans}`,
+);

@@ -10,7 +10,14 @@ const CALM_MS = 180_000;
 /** More than any run needs: beyond it something spins. */
 const STEPS = 60_000;
 
-export type Outcome = { seed: number; violation: string | null; steps: number; virtualMs: number; plans: number; ended: Record<string, number> };
+export type Outcome = {
+  seed: number;
+  violation: string | null;
+  steps: number;
+  virtualMs: number;
+  plans: number;
+  ended: Record<string, number>;
+};
 
 /** One run of the real engine, registry and scheduler in a small hostile world; the same seed is the same run. */
 export async function simulate(seed: number, plant: Plant = {}): Promise<Outcome> {
@@ -18,13 +25,16 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Outcome
   const { time, random, invariants, database } = world;
   const begun = time.now;
   const samples = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, i) =>
-    samplePlan(world.companies[i % world.companies.length], `plan "${i}"`, random, time.now));
+    samplePlan(world.companies[i % world.companies.length], `plan "${i}"`, random, time.now),
+  );
   const acknowledged = new Set<SamplePlan>();
-  const guard = (work: Promise<void>): void => void work.catch((error) => invariants.broken(`the simulation stumbled: ${error.stack}`));
+  const guard = (work: Promise<void>): void =>
+    void work.catch((error) => invariants.broken(`the simulation stumbled: ${error.stack}`));
   const begin = (): void => {
     world.startProcess();
     const agents = 1 + Math.floor(random() * 3);
-    for (let i = 0; i < agents; i++) guard(new SimulatedAgent(world, `agent-${i}`, 1 + Math.floor(random() * 3)).live());
+    for (let i = 0; i < agents; i++)
+      guard(new SimulatedAgent(world, `agent-${i}`, 1 + Math.floor(random() * 3)).live());
     for (const sample of samples) guard(submitAndMeddle(world, sample, acknowledged));
     guard(misfortune(world));
     guard(keepOrder(world, samples, acknowledged));
@@ -39,7 +49,14 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Outcome
   });
   const ended: Record<string, number> = {};
   for (const { status } of database.plans.values()) ended[status] = (ended[status] ?? 0) + 1;
-  return { seed, violation: invariants.violation, steps: time.steps, virtualMs: time.now - begun, plans: database.plans.size, ended };
+  return {
+    seed,
+    violation: invariants.violation,
+    steps: time.steps,
+    virtualMs: time.now - begun,
+    plans: database.plans.size,
+    ended,
+  };
 }
 
 async function submitAndMeddle(world: World, sample: SamplePlan, acknowledged: Set<SamplePlan>): Promise<void> {
@@ -70,7 +87,8 @@ async function submit(world: World, sample: SamplePlan, again = false): Promise<
       const answer = await process.ask(({ writer }) => writer.submit(submission));
       const row = database.plans.get(database.planIds.get(`${instance}/${plan.plan_id}`)!);
       if (row === undefined) invariants.broken(`the decision of ${plan.plan_id} was acknowledged and is not kept`);
-      if (again && !answer.duplicate) invariants.broken(`the decision of ${plan.plan_id}, sent again, was taken for a new one`);
+      if (again && !answer.duplicate)
+        invariants.broken(`the decision of ${plan.plan_id}, sent again, was taken for a new one`);
       return;
     } catch (error) {
       world.checkPassing(error, 'submit');
@@ -97,21 +115,45 @@ async function meddle(world: World, sample: SamplePlan): Promise<void> {
   const undo = random() < 0.6;
   const n = random() < 0.5 ? null : Math.floor(random() * 6);
   const actions: PlanAction[] = [
-    { type: 'paused' }, { type: 'resumed' }, { type: 'cancelled', undo, why: 'so' }, { type: 'approved', n }, { type: 'approved', n: null },
-    { type: 'declined', n, why: 'no' }, { type: 'retried' }, { type: 'retried' },
+    { type: 'paused' },
+    { type: 'resumed' },
+    { type: 'cancelled', undo, why: 'so' },
+    { type: 'approved', n },
+    { type: 'approved', n: null },
+    { type: 'declined', n, why: 'no' },
+    { type: 'retried' },
+    { type: 'retried' },
   ];
   const action = actions[Math.floor(random() * (actions.length + 2))];
   if (action !== undefined) return act(world, sample, action);
   const revision = revised(sample, random, time.now);
-  await ask(world, 'replan', sample, (key) => ({ writer }) =>
-    writer.replan({
-      instance: sample.instance, key, tickets: ticketsOf(revision, time.now), gate: revision.gate, control: controlOf(revision),
-      content: contentOf(revision), who: { by: 'operator' },
-    }));
+  await ask(
+    world,
+    'replan',
+    sample,
+    (key) =>
+      ({ writer }) =>
+        writer.replan({
+          instance: sample.instance,
+          key,
+          tickets: ticketsOf(revision, time.now),
+          gate: revision.gate,
+          control: controlOf(revision),
+          content: contentOf(revision),
+          who: { by: 'operator' },
+        }),
+  );
 }
 
 function act(world: World, sample: SamplePlan, action: PlanAction): Promise<void> {
-  return ask(world, action.type, sample, (key) => ({ writer }) => writer.act({ instance: sample.instance, key, action, who: { by: 'operator' } }));
+  return ask(
+    world,
+    action.type,
+    sample,
+    (key) =>
+      ({ writer }) =>
+        writer.act({ instance: sample.instance, key, action, who: { by: 'operator' } }),
+  );
 }
 
 type Question = (key: number) => Parameters<NonNullable<ReturnType<World['pick']>>['ask']>[0];
@@ -149,7 +191,11 @@ async function misfortune(world: World): Promise<void> {
 }
 
 /** In the calm someone answers what waits for a person; then every plan must end. */
-async function keepOrder(world: World, samples: readonly SamplePlan[], acknowledged: ReadonlySet<SamplePlan>): Promise<void> {
+async function keepOrder(
+  world: World,
+  samples: readonly SamplePlan[],
+  acknowledged: ReadonlySet<SamplePlan>,
+): Promise<void> {
   const { time, database, invariants } = world;
   await time.sleep(Math.max(0, world.calmAt - time.now));
   while (!world.isOver) {
@@ -160,13 +206,23 @@ async function keepOrder(world: World, samples: readonly SamplePlan[], acknowled
       return;
     }
     if (time.now > world.calmAt + CALM_MS) {
-      const what = open.map((row) => `${row.id} ${row.status} ${row.control as string} [${database.ticketsOf(row.key).map((t) => `${t.n}:${t.status}/${t.fence}`).join(' ')}]`);
-      invariants.broken(`after ${CALM_MS / 1_000} calm seconds not all is over: ${acknowledged.size} of ${samples.length} acknowledged; ${what.join('; ')}`);
+      const what = open.map(
+        (row) =>
+          `${row.id} ${row.status} ${row.control as string} [${database
+            .ticketsOf(row.key)
+            .map((t) => `${t.n}:${t.status}/${t.fence}`)
+            .join(' ')}]`,
+      );
+      invariants.broken(
+        `after ${CALM_MS / 1_000} calm seconds not all is over: ${acknowledged.size} of ${samples.length} acknowledged; ${what.join('; ')}`,
+      );
     }
     for (const row of open) {
       const sample = samples.find(({ instance, plan }) => instance === row.instance && plan.plan_id === row.id)!;
-      if ((JSON.parse(row.control as string) as { paused?: boolean }).paused) await act(world, sample, { type: 'resumed' });
-      const waits = row.status === 'waiting_approval' || database.ticketsOf(row.key).some((ticket) => ticket.status === 'approval');
+      if ((JSON.parse(row.control as string) as { paused?: boolean }).paused)
+        await act(world, sample, { type: 'resumed' });
+      const waits =
+        row.status === 'waiting_approval' || database.ticketsOf(row.key).some((ticket) => ticket.status === 'approval');
       if (waits) await act(world, sample, { type: 'approved', n: null });
     }
   }

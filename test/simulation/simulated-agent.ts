@@ -33,10 +33,18 @@ export class SimulatedAgent {
   async #takeWork(process: SimulatedProcess): Promise<void> {
     const { registry } = process;
     const key = `$system/${this.#id}`;
-    const agent = registry.get(key) ?? registry.put(null, {
-      agent_id: this.#id, kind: 'service', task_types: ['BUILD', 'COMPENSATE', 'Paint the "shed"'], capabilities: [],
-      concurrency: this.#concurrency, labels: {}, region: null, version: null,
-    });
+    const agent =
+      registry.get(key) ??
+      registry.put(null, {
+        agent_id: this.#id,
+        kind: 'service',
+        task_types: ['BUILD', 'COMPENSATE', 'Paint the "shed"'],
+        capabilities: [],
+        concurrency: this.#concurrency,
+        labels: {},
+        region: null,
+        version: null,
+      });
     const leases = await process.ask(() => registry.poll(agent, this.#concurrency - this.#busy, 4_000));
     for (const lease of leases) {
       this.#world.checkLease(lease);
@@ -80,8 +88,10 @@ export class SimulatedAgent {
       try {
         const process = this.#world.pick();
         if (process === null) continue;
-        const { cancel } = await process.ask(({ writer }) => writer.heartbeat({ instance: this.#world.instanceOf(key), key, n, fence }));
-        if (cancel && random() < 0.7) return void (await this.#say({ plan: key, n, fence }, 'fail', isGone)), false;
+        const { cancel } = await process.ask(({ writer }) =>
+          writer.heartbeat({ instance: this.#world.instanceOf(key), key, n, fence }),
+        );
+        if (cancel && random() < 0.7) return (void (await this.#say({ plan: key, n, fence }, 'fail', isGone)), false);
       } catch (error) {
         if (isColmeiaError(error, 'LEASE_FENCED') && random() < 0.8) return false;
       }
@@ -91,7 +101,12 @@ export class SimulatedAgent {
 
   async #lie({ plan, n, fence }: Attempt): Promise<void> {
     const no = (): boolean => false;
-    for (const lie of [{ plan, n, fence: fence + 1 }, { plan, n, fence: fence - 1 }, { plan, n: n + 1, fence }, { plan: plan + 1, n, fence }]) {
+    for (const lie of [
+      { plan, n, fence: fence + 1 },
+      { plan, n, fence: fence - 1 },
+      { plan, n: n + 1, fence },
+      { plan: plan + 1, n, fence },
+    ]) {
       if (lie.fence > 0) await this.#say(lie, 'complete', no, 1);
     }
   }
@@ -107,12 +122,16 @@ export class SimulatedAgent {
         if (process === null) throw new Error('CONNECTION_LOST');
         if (what === 'complete') {
           const tag = `${key}/${n}/${fence}/${Math.floor(random() * 1e9)}`;
-          await process.ask(({ writer }) => writer.complete({ ...about, result: JSON.stringify({ output: { tag }, metadata: {} }), logs: ['a line'] }));
+          await process.ask(({ writer }) =>
+            writer.complete({ ...about, result: JSON.stringify({ output: { tag }, metadata: {} }), logs: ['a line'] }),
+          );
           this.#world.checkCompleted(attempt);
         } else {
           const errorClass = ERRORS[Math.floor(random() * ERRORS.length)];
           const retryAfterMs = random() < 0.2 ? Math.floor(random() * 2_000) : null;
-          await process.ask(({ writer }) => writer.fail({ ...about, errorClass, error: 'it "broke" \\ {so}', retryAfterMs }));
+          await process.ask(({ writer }) =>
+            writer.fail({ ...about, errorClass, error: 'it "broke" \\ {so}', retryAfterMs }),
+          );
           this.#world.checkFailed(attempt);
         }
         return;

@@ -44,9 +44,10 @@ export class SimulatedProcess {
     this.#died.catch(() => {});
     this.#connection = new MemoryStore(world.tier, database, (ms) => time.sleep(ms), weather);
     const store: Store = plant.store?.(this.#connection, (ms) => time.sleep(ms)) ?? this.#connection;
-    this.registry = plant.registry?.(clock, LEASE_MS) ?? new AgentRegistry(clock, LEASE_MS);
+    this.registry = new AgentRegistry(clock, LEASE_MS);
     const onCommitted = (rows: readonly CommittedRow[]): void => this.#checkCommitted(rows);
-    const log = (level: string, data: Record<string, unknown>, message: string): void => this.#checkLog(level, data, message);
+    const log = (level: string, data: Record<string, unknown>, message: string): void =>
+      this.#checkLog(level, data, message);
     this.engine = new FlowEngine({ store, clock, random, registry: this.registry, onCommitted, log });
     const writer = localWriter({ engine: this.engine, registry: this.registry, store });
     this.writer = plant.writer?.(writer) ?? writer;
@@ -54,19 +55,23 @@ export class SimulatedProcess {
 
   /** Takes the companies over; tries until the database lets it. */
   async own(companies: readonly string[]): Promise<void> {
-    while (this.isAlive) {
-      try {
-        return await this.engine.own(companies);
-      } catch {
-        await this.#world.time.sleep(100);
-      }
-    }
+    await this.#persist(() => this.engine.own(companies));
   }
 
   /** After a second owner is gone: what was its doing is loaded. The lock that divides the companies brings this about. */
   async ownAgain(companies: readonly string[]): Promise<void> {
-    await this.engine.disown(companies).catch(() => {}); // refused only when the database is away or the process stops
+    await this.#persist(() => this.engine.disown(companies));
     await this.own(companies);
+  }
+
+  async #persist(work: () => Promise<void>): Promise<void> {
+    while (this.isAlive) {
+      try {
+        return await work();
+      } catch {
+        await this.#world.time.sleep(100);
+      }
+    }
   }
 
   /** An answer of this process, or the loss of the connection to it. */
@@ -104,7 +109,8 @@ export class SimulatedProcess {
     for (const { instance, seq } of rows) {
       const row = database.journal.get(`${instance}/${seq}`);
       if (row === undefined) return invariants.broken(`commit ${seq} of ${instance} was told and is not there`);
-      if (this.#connection.flushing === 0 && database.heads.get(instance)!.seq === seq) row.plans.forEach((key) => this.#checkMemory(key));
+      if (this.#connection.flushing === 0 && database.heads.get(instance)!.seq === seq)
+        row.plans.forEach((key) => this.#checkMemory(key));
     }
   }
 
@@ -120,16 +126,27 @@ export class SimulatedProcess {
       control: JSON.parse(row.control as string) as KeptPlan['control'],
       rules: kept.map((ticket) => rulesOf(JSON.parse(ticket.spec as string) as TicketSpec, ticket.deps)),
       tickets: kept.map((ticket) => ({
-        status: ticket.status, attempt: ticket.attempt, fence: ticket.fence, agent: ticket.agent, due: ticket.due, deadline: ticket.deadline,
-        startedAt: ticket.started_at, endedAt: ticket.ended_at, note: ticket.note === null ? null : JSON.parse(ticket.note),
+        status: ticket.status,
+        attempt: ticket.attempt,
+        fence: ticket.fence,
+        agent: ticket.agent,
+        due: ticket.due,
+        deadline: ticket.deadline,
+        startedAt: ticket.started_at,
+        endedAt: ticket.ended_at,
+        note: ticket.note === null ? null : JSON.parse(ticket.note),
       })) as KeptPlan['tickets'],
     });
     const memory = JSON.parse(JSON.stringify({ ...live.state, timerAt: null })) as unknown;
     if (!isDeepStrictEqual(memory, { ...state, timerAt: null })) {
-      invariants.broken(`memory of plan ${row.id} differs from the database:\n${JSON.stringify(memory)}\n${JSON.stringify(state)}`);
+      invariants.broken(
+        `memory of plan ${row.id} differs from the database:\n${JSON.stringify(memory)}\n${JSON.stringify(state)}`,
+      );
     }
-    if (live.rev !== row.rev) invariants.broken(`memory has revision ${live.rev} of plan ${row.id}, the database ${row.rev}`);
+    if (live.rev !== row.rev)
+      invariants.broken(`memory has revision ${live.rev} of plan ${row.id}, the database ${row.rev}`);
     const due = state.timerAt;
-    if (due !== null && (live.state.timerAt === null || live.state.timerAt > due)) invariants.broken(`plan ${row.id} sleeps past ${due}`);
+    if (due !== null && (live.state.timerAt === null || live.state.timerAt > due))
+      invariants.broken(`plan ${row.id} sleeps past ${due}`);
   }
 }

@@ -75,7 +75,8 @@ export class World {
     const { random } = this;
     const weather: Weather = { beforeMs: random() * 8, afterMs: random() * 8, fault: 'none' };
     if (!this.isCalm && this.time.now < this.#outageUntil) weather.fault = 'refused';
-    else if (kind !== 'read' && this.isHostile('commits') && random() < 0.06) weather.fault = random() < 0.5 ? 'refused' : 'lost answer';
+    else if (kind !== 'read' && this.isHostile('commits') && random() < 0.06)
+      weather.fault = random() < 0.5 ? 'refused' : 'lost answer';
     return weather;
   }
 
@@ -86,7 +87,8 @@ export class World {
   /** An agent has a lease only when the database has it. */
   checkLease({ plan, n, fence, leaseId }: Lease): void {
     const row = this.database.tickets.get(`${plan}/${n}`);
-    if (row === undefined || row.fence < fence) this.invariants.broken(`lease ${leaseId} was handed out before its commit`);
+    if (row === undefined || row.fence < fence)
+      this.invariants.broken(`lease ${leaseId} was handed out before its commit`);
   }
 
   checkCompleted({ plan, n, fence }: Pick<Lease, 'plan' | 'n' | 'fence'>): void {
@@ -107,7 +109,8 @@ export class World {
     const { message, code } = error as { message?: string; code?: string };
     if (message === 'CONNECTION_LOST' || [...PASSING].some((passing) => isColmeiaError(error, passing))) return;
     if (code === 'CM001' || code === '23505') {
-      if (!this.hostile.has('fights') && !this.hostile.has('kills')) this.invariants.broken(`${what}: ${message} without another writer`);
+      if (!this.hostile.has('fights') && !this.hostile.has('kills'))
+        this.invariants.broken(`${what}: ${message} without another writer`);
       return;
     }
     this.invariants.broken(`${what} was answered with ${(error as Error)?.stack ?? String(error)}`);

@@ -276,4 +276,22 @@ describe('configured agents', () => {
     assert.ok(!isSameProcess(run.pid, run.startTime));
     assert.deepEqual(readdirSync(join(home, 'runs')), []);
   });
+
+  test('another configuration with the same home leaves running commands alone', async () => {
+    const plane = new Plane();
+    await start(plane, configOf(WAITER));
+    plane.offer('l1');
+    await until('running', () => runs() === 'x\n' && living('l1'));
+    const elsewhere = mkdtempSync(join(tmpdir(), 'colmeia-agents-'));
+    for (const agent_id of ['worker', 'another']) {
+      const config = parseAgentConfig([{ ...configOf(WAITER)[0], agent_id }], elsewhere);
+      const others = await startConfiguredAgents({ config, transport: new Plane(), home, log: () => {} });
+      await others.stop(0);
+    }
+    rmSync(elsewhere, { recursive: true });
+    assert.ok(living('l1'));
+    writeFileSync(work('go'), '');
+    await until('completed', () => plane.completed.has('l1'));
+    assert.equal(runs(), 'x\n');
+  });
 });

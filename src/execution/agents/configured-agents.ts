@@ -30,9 +30,13 @@ const SWEEP_MS = 86_400_000;
 /** Starts the agents of the operator's configuration, and takes up what they were running when the last control plane ended. */
 export async function startConfiguredAgents(options: ConfiguredAgentsOptions): Promise<ConfiguredAgents> {
   const { config, env = process.env, log } = options;
-  const forgotten = await endForgottenRuns(options.home, new Set(config.agents.map(({ agent_id }) => agent_id)));
+  const forgotten = await endForgottenRuns(
+    options.home,
+    config.folder,
+    new Set(config.agents.map(({ agent_id }) => agent_id)),
+  );
   if (forgotten > 0) log('warn', `ended ${forgotten} commands of agents that are not configured any more`);
-  const host = new ProcessHost(plainEnvironment(env));
+  const host = new ProcessHost(plainEnvironment(env), config.folder);
   host.onLessIsolated = (wanted, isolation) =>
     log(
       'warn',

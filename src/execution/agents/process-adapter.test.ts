@@ -29,7 +29,7 @@ let leases = 0;
 
 before(() => {
   root = mkdtempSync(join(tmpdir(), 'colmeia-process-'));
-  host = new ProcessHost({ PATH: process.env.PATH! });
+  host = new ProcessHost({ PATH: process.env.PATH! }, root);
 });
 after(() => {
   host.close();
@@ -314,6 +314,9 @@ describe('what comes out', () => {
     const adapter = adapterOf(sh('true'));
     const run = attempt(adapter);
     await run.result;
+    assert.deepEqual(await adapter.held(), [], 'what somebody waits for is not taken up');
+    host.close();
+    host = new ProcessHost({ PATH: process.env.PATH! }, root);
     assert.deepEqual(
       (await adapter.held()).filter((lease) => lease.lease_id === run.leaseId).map((lease) => lease.fencing_token),
       [7],

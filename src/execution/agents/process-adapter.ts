@@ -10,7 +10,7 @@ import { outputOf } from './agent-loop.ts';
 import type { LeaseGrant } from './agent-transport.ts';
 import { endProcessTree, isSameProcess, RUN_MARKER } from './end-process-tree.ts';
 import { isInside } from './process-isolation.ts';
-import type { ProcessHost } from './process-host.ts';
+import { isAbandoned, type ProcessHost } from './process-host.ts';
 import {
   claimRun,
   readRunFile,
@@ -66,7 +66,8 @@ export class ProcessAdapter {
   async held(): Promise<LeaseGrant[]> {
     const names = await readdir(this.#runs).catch(() => [] as string[]);
     const leases = names.map((name) => readRunFile<RunLease>(join(this.#runs, name), RUN_FILES.lease));
-    return leases.filter((held) => held?.agentId === this.#options.config.agent_id).map((held) => held!.lease);
+    const mine = leases.filter((held) => held?.agentId === this.#options.config.agent_id && isAbandoned(held.owner));
+    return mine.map((held) => held!.lease);
   }
 
   /** The result was answered, or the lease is lost: nothing needs the run any more. */
@@ -74,16 +75,24 @@ export class ProcessAdapter {
     await rm(this.#runFolder(leaseId), { recursive: true, force: true, maxRetries: 3 });
   }
 
-  /** Removes the folders of plans that have had no run for `keep_days`. */
+  /** Removes the folders of plans that have had no run for `keep_days`, and of runs that nobody has taken up for so long. */
   async sweep(now: number): Promise<void> {
+    for (const name of await readdir(this.#runs).catch(() => [] as string[])) {
+      const folder = join(this.#runs, name);
+      const owner = readRunFile<RunLease>(folder, RUN_FILES.lease)?.owner;
+      if (owner === undefined || isAbandoned(owner)) await this.#removeOld(folder, now);
+    }
     for (const company of await readdir(this.#work).catch(() => [] as string[])) {
       const plans = join(this.#work, company, 'plans');
       for (const plan of await readdir(plans).catch(() => [] as string[])) {
-        const { mtimeMs } = await stat(join(plans, plan)).catch(() => ({ mtimeMs: now }));
-        if (now - mtimeMs > this.#options.config.keep_days * DAY_MS)
-          await rm(join(plans, plan), { recursive: true, force: true });
+        await this.#removeOld(join(plans, plan), now);
       }
     }
+  }
+
+  async #removeOld(folder: string, now: number): Promise<void> {
+    const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: now }));
+    if (now - mtimeMs > this.#options.config.keep_days * DAY_MS) await rm(folder, { recursive: true, force: true });
   }
 
   /** The handler: runs the command of the ticket, or takes up its run when there is one already. */
@@ -127,6 +136,7 @@ export class ProcessAdapter {
     writeRunFile(folder, lease, {
       agentId: config.agent_id,
       command,
+      owner: host.owner,
       lease: {
         lease_id: context.leaseId,
         fencing_token: context.fencingToken,
@@ -348,14 +358,14 @@ export class ProcessAdapter {
   }
 }
 
-/** Ends what agents that are not configured any more have left running. Only before any agent is started. */
-export async function endForgottenRuns(home: string, agentIds: ReadonlySet<string>): Promise<number> {
+/** Ends what agents have left running that are not in this configuration any more. Runs of other configurations are not touched. */
+export async function endForgottenRuns(home: string, group: string, agentIds: ReadonlySet<string>): Promise<number> {
   const runs = join(home, 'runs');
   let ended = 0;
   for (const name of await readdir(runs).catch(() => [] as string[])) {
     const folder = join(runs, name);
     const held = readRunFile<RunLease>(folder, RUN_FILES.lease);
-    if (held !== null && agentIds.has(held.agentId)) continue;
+    if (held === null || held.owner.group !== group || agentIds.has(held.agentId) || !isAbandoned(held.owner)) continue;
     const start = readRunFile<RunStart>(folder, RUN_FILES.start);
     if (start !== null) await endProcessTree(start, 0);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -1,10 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentError } from './agent-error.ts';
+import { isSameProcess, startTimeOf } from './end-process-tree.ts';
 import type { Isolation } from './process-isolation.ts';
-import type { EndReason, FromHelper, RunRequest, ToHelper } from './process-run.ts';
+import type { EndReason, FromHelper, RunOwner, RunRequest, ToHelper } from './process-run.ts';
 
 const HELPER = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './process-helper.ts' : './process-helper.js', import.meta.url),
@@ -19,6 +21,15 @@ type Waiting = {
   reject: (error: Error) => void;
 };
 
+/** Hosts of this process that have not been closed. */
+const open = new Set<string>();
+
+/** True when nobody waits for the run any more: its process has died, or has let go of it. */
+export function isAbandoned(owner: RunOwner): boolean {
+  if (owner.pid === process.pid && isSameProcess(owner.pid, owner.startTime)) return !open.has(owner.token);
+  return !isSameProcess(owner.pid, owner.startTime);
+}
+
 /** Starts commands through one helper process, which is started on first use and outlives this process while a command runs. */
 export class ProcessHost {
   readonly #env: Record<string, string>;
@@ -29,9 +40,13 @@ export class ProcessHost {
   onLessIsolated: (wanted: Isolation, isolation: Isolation) => void = () => {};
   readonly #told = new Set<Isolation>();
 
-  /** `env`: what the helper itself may know, such as PATH; its commands could read it. */
-  constructor(env: Record<string, string>) {
+  readonly owner: RunOwner;
+
+  /** `env`: what the helper itself may know, such as PATH; its commands could read it. `group`: folder of the configuration. */
+  constructor(env: Record<string, string>, group: string) {
     this.#env = env;
+    this.owner = { pid: process.pid, startTime: startTimeOf(process.pid), token: randomUUID(), group };
+    open.add(this.owner.token);
   }
 
   /** Pid of the helper; null = none runs. */
@@ -52,8 +67,13 @@ export class ProcessHost {
     if (this.#waiting.has(id)) this.#send({ type: 'end', id, why });
   }
 
-  /** Lets go of the helper. Its runs go on; it leaves with the last of them. */
+  /** Lets go of all runs, for others to take up. They go on; the helper leaves with the last of them. */
   close(): void {
+    open.delete(this.owner.token);
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
     clearTimeout(this.#idle);
     const helper = this.#helper;
     this.#helper = null;
@@ -101,7 +121,7 @@ export class ProcessHost {
     this.#waiting.delete(message.id);
     if (message.type === 'exit') waiting.resolve();
     else waiting.reject(new AgentError(message.message));
-    if (this.#waiting.size === 0) this.#idle = setTimeout(() => this.close(), IDLE_MS).unref();
+    if (this.#waiting.size === 0) this.#idle = setTimeout(() => this.#disconnect(), IDLE_MS).unref();
   }
 
   #lost(helper: ChildProcess): void {

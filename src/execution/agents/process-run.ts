@@ -58,8 +58,18 @@ export type RunExit = {
   leftAlive: number;
 };
 
+/** Who started the run and waits for it. Several may share one COLMEIA_HOME: the server, its example, a CLI that runs agents. */
+export type RunOwner = {
+  pid: number;
+  startTime: string | null;
+  /** One start of configured agents within the process. */
+  token: string;
+  /** Folder of the configuration. */
+  group: string;
+};
+
 /** lease.json: what a new control plane needs to take the run up again. */
-export type RunLease = { agentId: string; command: string; lease: LeaseGrant };
+export type RunLease = { agentId: string; command: string; owner: RunOwner; lease: LeaseGrant };
 
 export const RUN_FILES = {
   lease: 'lease.json',

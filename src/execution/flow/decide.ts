@@ -353,17 +353,18 @@ function cancel(draft: Draft, { undo, why }: Of<'cancelled'>): Refusal | null {
 function retry(draft: Draft): Refusal | null {
   const { state, at } = draft;
   if (state.status === 'completed' || state.status === 'rejected' || !isEnded(state.status)) return refuse(draft, 'retried');
+  const again = draft.tickets.flatMap(({ status, note }, n) =>
+    state.rules[n].undoes === null && !note?.superseded && isUndone(status) ? [n] : []);
+  const isReplaced = (dep: number): boolean => draft.tickets[dep].note?.superseded === true && draft.tickets[dep].status !== 'completed';
+  if (again.some((n) => state.rules[n].deps.some(isReplaced))) {
+    return { code: 'PLAN_STATE', message: 'what would be done again builds on tickets that a revision replaced and that were undone; replan it' };
+  }
   const { validUntil } = state.control;
   const latest = validUntil !== null && validUntil > at ? validUntil : Infinity;
-  let again = 0;
-  draft.tickets.forEach(({ status, note }, n) => {
-    if (state.rules[n].undoes !== null || note?.superseded || !isUndone(status)) return;
-    beginAgain(draft, n, Math.min(at + state.rules[n].timeoutMs, latest));
-    again++;
-  });
+  for (const n of again) beginAgain(draft, n, Math.min(at + state.rules[n].timeoutMs, latest));
   countWaits(draft);
   state.control = { ...state.control, stopping: null, undo: false, paused: false };
-  publish(draft, 'plan.retried', null, { tickets: again });
+  publish(draft, 'plan.retried', null, { tickets: again.length });
   start(draft, state.control.unapproved === true);
   return null;
 }
@@ -398,7 +399,8 @@ function canBeKept(draft: Draft, n: number): boolean {
 function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   const { state, at } = draft;
   const startable = state.status === 'waiting_approval' || (state.status === 'running' && state.control.stopping === null);
-  if (!startable && state.status !== 'failed' && state.status !== 'cancelled') return refuse(draft, 'replanned');
+  const ended = state.status === 'failed' || state.status === 'cancelled' || state.status === 'compensated';
+  if (!startable && !ended) return refuse(draft, 'replanned');
   const kept = new Set(event.keep);
   const unfit = event.keep.find((n, task) => n !== null && !(canBeKept(draft, n) && event.keep.indexOf(n) === task));
   if (unfit !== undefined) return { code: 'PLAN_STATE', message: `ticket ${unfit} cannot be kept in the new revision` };

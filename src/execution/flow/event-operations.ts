@@ -15,9 +15,9 @@ const PAGES = 5;
 export function eventOperations(store: Store, feed: JournalFeed, defaultInstance: string): Colmeia['events'] {
   const correlations = new CorrelationStore(store);
   return {
-    async subscribe(who, { instance, planId, after }, on) {
+    async subscribe(who, { instance, planId, after }, on, onClosed) {
       mustDirect(who);
-      return feed.subscribe({ scope: scopeOf(who), instance: filterOf(who, instance), planId, after }, on as Parameters<JournalFeed['subscribe']>[1]);
+      return feed.subscribe({ scope: scopeOf(who), instance: filterOf(who, instance), planId, after }, on as Parameters<JournalFeed['subscribe']>[1], onClosed);
     },
     async telemetry(who, query) {
       mustDirect(who);

@@ -108,8 +108,9 @@ export class FlowBatch {
       const head = headOf(instance) ?? EMPTY_HEAD;
       const body = journalBody(events, head.events);
       const seq = head.seq + 1;
-      const hash = journalHash(head.hash, instance, seq, at, body);
-      const row = { instance, seq, at, plans: [...plans], body, hash, events: head.events + events.length, given: head.plans + given, recorded: events };
+      const keys = [...plans];
+      const hash = journalHash(head.hash, instance, seq, at, keys, body);
+      const row = { instance, seq, at, plans: keys, body, hash, events: head.events + events.length, given: head.plans + given, recorded: events };
       this.columns.journal(row);
       return row;
     });

@@ -109,7 +109,7 @@ export async function appendOne(
 ): Promise<JournalHead> {
   const body = journalBody(events, head.events);
   const seq = head.seq + 1;
-  const hash = journalHash(head.hash, instance, seq, at.toISOString(), body);
+  const hash = journalHash(head.hash, instance, seq, at.toISOString(), [], body);
   const next = { seq, events: head.events + events.length, plans: head.plans, hash };
   await store.write({ as: 'coordinator' }, async (sql) => {
     for (const { text, values } of statements) await sql.query(text, values);

@@ -44,7 +44,7 @@ export function applySubmission(batch: FlowBatch, company: OwnedCompany, submiss
     return { planId, status: batch.statusOf(known.key) ?? known.status, duplicate: true, faults: known.faults };
   }
   if (submission.kind === 'invalid' && known !== null) {
-    batch.log(company.name, { type: 'decision.rejected', by: submission.by, plan: planId, data: { faults: submission.faults } });
+    batch.log(company.name, { type: 'decision.rejected', by: submission.by, plan: planId, data: { faults: submission.faults } }, known.key);
     return { planId, status: 'rejected', duplicate: false, faults: submission.faults };
   }
   if (known !== null && !known.invalid) {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { digestOf } from '../../platform/contracts/canonical-json.ts';
 import type { CognitivePlan, ConsolidatedDecision } from '../../platform/contracts/generated/records.ts';
 import { parseDecision, type DecisionCaps } from '../../platform/contracts/parse-decision.ts';
@@ -60,11 +61,12 @@ export function controlOf(plan: CognitivePlan, decisionValidUntil: number | null
   return { paused: false, stopping: null, undo: false, validUntil: ends.length === 0 ? null : Math.min(...ends), backoff, stopGraceMs };
 }
 
-/** What is kept of a decision and its plan, and the digest that tells whether another is the same. */
+/** What is kept of a decision and its plan, and the digest that tells whether another is the same: parsed records of equal content have equal JSON. */
 export function contentOf(decision: ConsolidatedDecision, plan: CognitivePlan | null, revision: number): PlanContent {
   const { cognitive_plan: _text, ...rest } = decision;
-  const { tasks: _tasks, ...header } = plan ?? { tasks: [] };
-  return { digest: digestOf([rest, plan]), decision: JSON.stringify(rest), header: JSON.stringify({ ...header, revision }) };
+  const { tasks, ...header } = plan ?? { tasks: [] };
+  const kept = { decision: JSON.stringify(rest), header: JSON.stringify({ ...header, revision }) };
+  return { digest: hash('sha256', `${kept.decision}\n${kept.header}\n${JSON.stringify(tasks)}`), ...kept };
 }
 
 function correlationOf(decision: ConsolidatedDecision | null, plan: CognitivePlan | null, value: unknown): Submission['correlation'] {

@@ -36,8 +36,9 @@ export async function streamEvents({
   mostWaiting,
 }: StreamOptions): Promise<void> {
   const early: StreamedEvent[] = [];
-  let send = (event: StreamedEvent): void => void early.push(event);
-  const unsubscribe = await colmeia.events.subscribe(who, query, (event) => send(event));
+  let send = (event: StreamedEvent): unknown => early.push(event);
+  let close = (): void => {};
+  const unsubscribe = await colmeia.events.subscribe(who, query, (event) => send(event), () => close());
   if (signal.aborted) {
     unsubscribe();
     throw new ColmeiaError('SHUTTING_DOWN', 'the process is stopping and is not available', { retryAfterMs: 1_000 });
@@ -67,8 +68,12 @@ export async function streamEvents({
     ...headersOf(reply),
   });
   write(`retry: ${RETRY_MS}\n\n`);
-  send = (event) => write(frameOf(event));
-  for (const event of early) send(event);
+  close = end;
+  for (const event of early) write(frameOf(event));
+  send = (event) => {
+    write(frameOf(event));
+    return response.writableNeedDrain ? drained(response) : undefined;
+  };
 }
 
 /** `event` is the type, `id` is what Last-Event-ID resumes from, `data` is the event as JSON on one line. */
@@ -85,6 +90,17 @@ function writeBounded(response: ServerResponse, chunk: string, mostWaiting: numb
   if (response.destroyed || response.writableEnded) return;
   if (response.writableLength > mostWaiting) response.destroy();
   else response.write(chunk);
+}
+
+/** The feed waits here for a slow reader, so that little piles up for it. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 function headersOf(reply: FastifyReply): Record<string, string> {

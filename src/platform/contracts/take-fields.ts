@@ -34,10 +34,17 @@ export function takeList(value: unknown): unknown {
   return Array.isArray(value) ? value.slice() : value;
 }
 
-/** A copy of a map of plain values; anything else comes back as it is, for validation to refuse. */
+/**
+ * A copy of a map of plain values with its names in order, so that equal records have equal JSON; anything else comes back
+ * as it is, for validation to refuse.
+ */
 export function takeMap(value: unknown, unknown: UnknownFields, at: string, index: number, field: string): unknown {
   if (!isObject(value)) return value;
   if (Object.hasOwn(value, '__proto__')) unknown.prototypeKeyAt ??= pathTo(at, index, field);
+  const names = Object.keys(value);
+  for (let i = 1; i < names.length; i++) {
+    if (names[i - 1] > names[i]) return Object.fromEntries(names.sort().map((name) => [name, value[name]]));
+  }
   return { ...value };
 }
 

@@ -32,9 +32,9 @@ export function journalBody(events: readonly JournalEvent[], eventsBefore: numbe
   return events.map((event) => JSON.stringify({ n: ++n, ...event })).join('\n');
 }
 
-/** sha-256 (hex) over what the row says and the hash before it. `at` is ISO 8601 in milliseconds. */
-export function journalHash(previous: string, instance: string, seq: number, at: string, body: string): string {
-  return crypto.hash('sha256', `${previous}\n${instance}\n${seq}\n${at}\n${body}`, 'hex');
+/** sha-256 (hex) over what the row says and the hash before it. `at` is ISO 8601 in milliseconds, `plans` the keys it names. */
+export function journalHash(previous: string, instance: string, seq: number, at: string, plans: readonly number[], body: string): string {
+  return crypto.hash('sha256', `${previous}\n${instance}\n${seq}\n${at}\n${plans.join(',')}\n${body}`, 'hex');
 }
 
 export function parseJournalBody(row: { instance: string; seq: number; at: Date; body: string }): RecordedEvent[] {

@@ -12,13 +12,13 @@ const PAGE_BYTES = 4_000_000;
 const HEAD = `select h.seq, h.events, h.hash,
     (select max(seq) from journal j where j.instance = h.instance) as last
   from journal_head h where h.instance = $1`;
-const PAGE = `select seq, at, body, hash from (
+const PAGE = `select seq, at, plans, body, hash from (
     select *, sum(octet_length(body)) over (order by seq) - octet_length(body) as before
-    from (select seq, at, body, hash from journal where instance = $1 and seq > $2 and seq <= $3 order by seq limit ${PAGE_ROWS}) page
+    from (select seq, at, plans, body, hash from journal where instance = $1 and seq > $2 and seq <= $3 order by seq limit ${PAGE_ROWS}) page
   ) sized where before < ${PAGE_BYTES} order by seq`;
 
 type Head = { seq: number; events: number; hash: string; last: number | null };
-type ChainRow = { seq: number; at: Date; body: string; hash: string };
+type ChainRow = { seq: number; at: Date; plans: number[]; body: string; hash: string };
 
 /**
  * Walks the chain of one company up to where its head stood at the start, and finds a row that was changed, removed, added,
@@ -53,14 +53,14 @@ export async function verifyJournal(store: Store, scope: Scope, instance: string
 }
 
 function faultOf(
-  { seq, at, body, hash }: ChainRow,
+  { seq, at, plans, body, hash }: ChainRow,
   before: AuditVerdict,
   previous: string,
   instance: string,
 ): string | null {
   const expected = before.rows + 1;
   if (seq !== expected) return `${range(expected, seq - 1)} missing: after row ${before.rows} comes row ${seq}`;
-  if (hash === journalHash(previous, instance, seq, at.toISOString(), body)) return null;
+  if (hash === journalHash(previous, instance, seq, at.toISOString(), plans, body)) return null;
   const first = Number(/^\{"n":(\d+)[,}]/.exec(body)?.[1]);
   if (first !== before.events + 1 && Number.isInteger(first)) {
     return `row ${seq} is out of its place (reordered or renumbered): its events begin with number ${first}, ${before.events + 1} comes next`;
