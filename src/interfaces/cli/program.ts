@@ -1,0 +1,88 @@
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../../version.ts';
+import { wholeNumber } from './arguments.ts';
+import { CliError, describeError, EXIT, type ExitCode } from './cli-error.ts';
+import { agentCommands } from './commands/agents.ts';
+import { auditCommands } from './commands/audit.ts';
+import { completionCommand } from './commands/completion.ts';
+import { fleetCommands } from './commands/fleet.ts';
+import { planCommands } from './commands/plans.ts';
+import { runCommand } from './commands/run.ts';
+import { serverCommands } from './commands/server.ts';
+import { ticketCommands } from './commands/tickets.ts';
+import { type CliWorld, type GlobalOptions, Session } from './session.ts';
+
+type Work<A extends unknown[]> = (session: Session, ...args: A) => Promise<ExitCode | void>;
+
+export type CommandSetup = {
+  /** Turns work on a session into what commander calls. Resolving with nothing means exit code 0. */
+  action<A extends unknown[]>(work: Work<A>): (...args: unknown[]) => Promise<void>;
+  /** Adds the options that every list has. */
+  paged(command: Command): Command;
+};
+
+/** Runs `colmeia` with arguments (without the program's own name) and gives its exit code. Never throws. */
+export async function runCli(args: readonly string[], world: CliWorld): Promise<ExitCode> {
+  let exit: ExitCode = EXIT.ok;
+  const setup: CommandSetup = {
+    action:
+      (work) =>
+      async (...given) => {
+        const command = given.at(-1) as Command;
+        const session = new Session(world, command.optsWithGlobals<GlobalOptions>());
+        try {
+          exit = (await work(session, ...(given.slice(0, -1) as never))) ?? EXIT.ok;
+        } finally {
+          session.close();
+        }
+      },
+    paged: (command) =>
+      command
+        .option('--limit <n>', 'rows of a page, 1 to 100 (default: 50)', wholeNumber(1, 100))
+        .option('--after <cursor>', 'begin where a page before ended')
+        .option('--all', 'every page'),
+  };
+  try {
+    await buildProgram(world, setup).parseAsync([...args], { from: 'user' });
+    return exit;
+  } catch (error) {
+    // Commander has said what is wrong by itself.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (world.signal.aborted) return EXIT.failed;
+    const shown =
+      error instanceof CliError ? error : new CliError(EXIT.failed, (error as Error).stack ?? String(error));
+    world.stderr.write(describeError(shown, args.includes('--json')));
+    return shown.exit;
+  }
+}
+
+/** The commands and their options, without running any. */
+export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
+  const program = new Command('colmeia')
+    .description('The control plane for a fleet of autonomous companies.')
+    .version(VERSION)
+    .option('--json', 'print JSON: one document, or one line per event')
+    .option('--address <url>', 'the server (default: COLMEIA_ADDRESS, else the file "address" of the home folder)')
+    .option(
+      '--key-file <file>',
+      'file with the key to call with (default: COLMEIA_KEY, else "operator.key" of the home folder)',
+    )
+    .option('--home <folder>', 'the home folder (default: COLMEIA_HOME, else .colmeia)')
+    .showHelpAfterError('(colmeia --help shows what there is)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => world.stdout.write(text), writeErr: (text) => world.stderr.write(text) })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 not reachable, 6 not allowed.',
+    );
+  serverCommands(program, setup);
+  runCommand(program, setup);
+  planCommands(program, setup);
+  ticketCommands(program, setup);
+  agentCommands(program, setup);
+  fleetCommands(program, setup);
+  auditCommands(program, setup);
+  completionCommand(program, setup);
+  return program;
+}
