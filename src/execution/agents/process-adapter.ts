@@ -100,6 +100,7 @@ export class ProcessAdapter {
     const folder = this.#runFolder(context.leaseId);
     const known = readRunFile<RunLease>(folder, RUN_FILES.lease);
     const command = known?.command ?? this.#choose(ticket);
+    if (known) writeRunFile(folder, RUN_FILES.lease, { ...known, owner: this.#options.host.owner } satisfies RunLease);
     const exit = known ? await this.#adopt(folder, context) : await this.#start(folder, command, ticket, context);
     return this.#resultOf(command, exit, folder, ticket);
   };
