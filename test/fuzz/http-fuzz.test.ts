@@ -291,3 +291,36 @@ test('whatever is sent to any route, the answer is one that the document tells o
     );
   }
 });
+
+test('a text that the database cannot hold never makes a plan or its company unreadable', async () => {
+  const odd = ['\u0000', '\ud800', 'a\udc00b'];
+  const places = [
+    'correlation_id',
+    'trace_id',
+    'intent_id',
+    'decision_id',
+    'hash',
+    'reasoning_summary',
+    'metadata',
+  ] as const;
+  for (const [i, text] of odd.entries()) {
+    for (const place of places) {
+      const plan_id = `odd-${i}-${place}`;
+      const value = place === 'metadata' ? { note: text } : text;
+      const named = { plan_id, [place]: value };
+      const plan = { ...EXAMPLE_DECISION.cognitive_plan, ...named };
+      const body = JSON.stringify({ ...EXAMPLE_DECISION, decision_id: plan_id, ...named, cognitive_plan: plan });
+      const answers = [
+        await server.call({ method: 'POST', url: '/api/v1/decisions', headers: JSON_TYPE, body }),
+        await server.call({ method: 'GET', url: `/api/v1/plans/${plan_id}` }),
+        await server.call({ method: 'GET', url: `/api/v1/tickets/by-plan/${plan_id}` }),
+        await server.call({ method: 'GET', url: '/api/v1/telemetry?instance=default&limit=100' }),
+      ];
+      assert.deepEqual(
+        answers.filter(({ status }) => status >= 500),
+        [],
+        `${JSON.stringify(text)} in ${place}`,
+      );
+    }
+  }
+});

@@ -4,7 +4,7 @@ import { isObject, UnknownFields } from '../../platform/contracts/take-fields.ts
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import type { Fields, Operation } from './operation.ts';
 
-type Raw = { query: unknown; body: unknown };
+type Raw = { params: unknown; query: unknown; body: unknown };
 
 /**
  * Checks what a call brings and gives it back with the numbers of the query as numbers. Nothing else is coerced.
@@ -13,6 +13,7 @@ type Raw = { query: unknown; body: unknown };
  */
 export function checkInput(operation: Operation, raw: Raw): { query: Record<string, unknown>; body: unknown } {
   const faults: Fault[] = [];
+  if (operation.params !== undefined) refuseNul(raw.params, 'params', faults);
   const query = operation.query === undefined ? {} : checkQuery(operation.query, raw.query, faults);
   let body = raw.body;
   if (operation.body !== undefined) {
@@ -45,7 +46,16 @@ function checkQuery(fields: Fields, raw: unknown, faults: Fault[]): Record<strin
     if (value !== undefined) query[name] = fromText(schema, value);
   }
   faults.push(...faultsOf({ type: 'object', properties: fields }, query, 'query'));
+  refuseNul(query, 'query', faults);
   return query;
+}
+
+/** No name of anything has this character, and the database takes none. */
+function refuseNul(values: unknown, at: string, faults: Fault[]): void {
+  for (const [name, value] of Object.entries(values as object)) {
+    if (typeof value === 'string' && value.includes('\u0000'))
+      faults.push({ path: `${at}.${name}`, message: 'must not hold the character U+0000' });
+  }
 }
 
 function fromText(schema: JsonSchema, value: unknown): unknown {

@@ -199,6 +199,14 @@ test('numbers of a query are numbers, and a body is not coerced', async () => {
   assert.equal(text.json().faults[0].path, 'body.fencing_token');
 });
 
+test('a name with U+0000 is refused before it reaches the database', async () => {
+  const answer = await call({ url: '/api/v1/plans/%00?instance=a%00', headers: AUTHORIZED });
+  assert.deepEqual(
+    answer.json().faults.map(({ path }: { path: string }) => path),
+    ['params.plan_id', 'query.instance'],
+  );
+});
+
 test('unknown fields are ignored and named where the answer has warnings', async () => {
   const answer = await call(post('/api/v1/plans/p1/replan', { cognitive_plan: {}, reasn: 'typo' }));
   assert.deepEqual([answer.statusCode, answer.json().warnings], [200, ['unknown field "reasn" ignored']]);

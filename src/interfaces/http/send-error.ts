@@ -41,6 +41,8 @@ function refusalOf(error: unknown): ColmeiaError {
   const { code, statusCode, message } = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: string };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new ColmeiaError('TOO_LARGE', 'the body is larger than the server takes');
+  if (code === 'ECONNRESET' && statusCode === 400)
+    return new ColmeiaError('INVALID_REQUEST', 'the body ends too early');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new ColmeiaError(
       'INVALID_REQUEST',

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { test, type TestContext } from 'node:test';
+import type { FastifyBaseLogger } from 'fastify';
 import type { Colmeia, EventQuery, StreamedEvent } from '../../colmeia.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { AUTHORIZED, colmeiaDouble } from './colmeia.testing.ts';
@@ -192,6 +193,35 @@ test('bytes that are no HTTP are refused in the form of every error', async (t) 
   const [answer] = (await once(socket, 'data')) as [string];
   assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"code":"INVALID_REQUEST"/);
   socket.destroy();
+});
+
+test('a client that goes away in the middle of its body is no fault of ours', async (t) => {
+  const failures: unknown[] = [];
+  const quiet = (): void => {};
+  const write = (found: unknown): void => void failures.push(found);
+  const log = {
+    level: 'info',
+    error: write,
+    fatal: write,
+    warn: quiet,
+    info: quiet,
+    debug: quiet,
+    trace: quiet,
+    silent: quiet,
+    child: () => log,
+  };
+  const server = await startHttpServer({ colmeia: colmeiaDouble(), port: 0, log: log as unknown as FastifyBaseLogger });
+  t.after(() => server.close());
+  const url = new URL(server.address);
+  const socket = net.connect(Number(url.port), url.hostname);
+  socket.write(
+    `POST /api/v1/decisions HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: ${AUTHORIZED.authorization}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a":`,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await fetch(`${server.address}/health`)).status, 200);
+  assert.deepEqual(failures, []);
 });
 
 test('a second server on the same port is refused', async (t) => {
