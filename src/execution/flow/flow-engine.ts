@@ -321,6 +321,7 @@ export class FlowEngine implements JournalWriter {
     this.#applyDue(batch);
     this.#schedule(batch, told?.batch ?? null);
     if (batch.isEmpty) {
+      this.#followMemory(batch);
       for (const tell of turn.told) tell();
       return false;
     }
@@ -339,6 +340,12 @@ export class FlowEngine implements JournalWriter {
       this.#wake();
     });
     return true;
+  }
+
+  /** Without an event only what is derived has changed, the time of the next wake: nothing to keep. */
+  #followMemory(batch: FlowBatch): void {
+    for (const { plan, after } of batch.drafts.values()) plan.state = after;
+    for (const [key, at] of batch.timers) if (this.#plans.has(key)) this.#timers.set(key, at);
   }
 
   #advanceHead(batch: FlowBatch, row: SealedRow): void {

@@ -3,8 +3,10 @@ import { isEnded, type TicketState } from './flow-state.ts';
 
 const quote = (text: string): string => (/["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`);
 /** JSON text holds no control characters, so that quoting it as JSON is quoting it for an array, and native. */
-const quoteJson = (text: string): string => JSON.stringify(text);
-const quoteLines = (lines: string): string => `"${lines.split('\n').map((line) => quoteJson(line).slice(1, -1)).join('\n')}"`;
+const quoteJson = (text: string): string => JSON.stringify(text.includes('\\u') ? readable(text) : text);
+const quoteLines = (lines: string): string => `"${lines.split('\n').map((line) => JSON.stringify(line).slice(1, -1)).join('\n')}"`;
+/** PostgreSQL keeps NUL and lone surrogates in JSON text and then cannot read it: U+FFFD takes their place. */
+const readable = (json: string): string => json.replace(/\\\\|\\u0000|\\ud[89a-f][0-9a-f]{2}/g, (escape) => (escape === '\\\\' ? escape : '\\ufffd'));
 const text = (value: string | null): string => (value === null ? 'NULL' : quote(value));
 const number = (value: number | null): string => (value === null ? 'NULL' : String(value));
 const json = (value: unknown): string => (value === null ? 'NULL' : quoteJson(JSON.stringify(value)));
@@ -64,7 +66,7 @@ export class FlushColumns {
   /** A plan that never ran: its decision was refused, or was no. */
   rejectedPlan(row: { key: number; instance: string; id: string; flow: number; digest: string; decision: string; header: string; at: number; result: unknown }): void {
     this.#row('newPlans', String(row.key), quote(row.instance), quote(row.id), 'rejected', String(row.flow), quote(row.digest),
-      quoteJson(row.decision), quoteJson(row.header), '{}', '0', String(row.at), String(row.at), json(row.result));
+      quoteJson(row.decision), quoteJson(row.header), '"{}"', '0', String(row.at), String(row.at), json(row.result));
   }
 
   journal({ instance, seq, at, plans, body, hash, events, given }: JournalRow): void {
