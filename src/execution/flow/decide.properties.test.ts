@@ -80,6 +80,10 @@ class Walk {
     assert.equal(timerAt, state.status === 'consolidating' ? timerAt : next);
     if (next !== null && state.status !== 'consolidating') assert.ok(state.timerAt !== null && state.timerAt <= next, 'the plan sleeps past what is due');
     if (isEnded(state.status)) assert.equal(state.open, 0, 'a plan ended with open tickets');
+    if (state.status === 'waiting_approval') {
+      assert.ok(state.open > 0 || state.tickets.length === 0, 'a plan with nothing left to do waits for approval');
+      assert.deepEqual([...this.#of('ready'), ...this.#of('approval')], [], 'a ticket moves though the plan waits for approval');
+    }
     if (before !== null && keptOf(before) !== keptOf(state)) {
       assert.ok(this.#commands.some((command) => command.type === 'publish'), 'a kept change has no event');
     }
@@ -94,6 +98,7 @@ class Walk {
       const { event, n, data } = command;
       const token = `${n}/${data.fence}`;
       if (event === 'ticket.leased') {
+        assert.ok(!before.control.paused && before.status !== 'waiting_approval', `ticket ${n} started in a plan that is held`);
         for (const dep of state.rules[n!].deps) assert.equal(before.tickets[dep].status, 'completed', `ticket ${n} started before its dependency ${dep}`);
         if (state.rules[n!].gated) assert.ok(before.tickets[n!].note?.approved, `ticket ${n} started without approval`);
         assert.ok(!this.#leased.has(token), `token ${token} was given twice`);

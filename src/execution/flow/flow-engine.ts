@@ -283,7 +283,11 @@ export class FlowEngine implements JournalWriter {
   /** With nothing at the database: what must run alone, or the next turn. False = there was nothing. */
   async #sendOrWork(told: Sent | null): Promise<boolean> {
     const mustBeAlone = this.#stale.size > 0 || this.#exclusive.length > 0;
-    if (this.#open !== null || !mustBeAlone) return this.#send(told);
+    if (this.#open !== null || !mustBeAlone) {
+      const isSent = this.#send(told);
+      if (!isSent && mustBeAlone) this.#again = true; // its time has come
+      return isSent;
+    }
     if (told !== null) {
       this.#again = true; // first tell, then alone
       return false;
