@@ -54,5 +54,6 @@ function functionName({ functionName: name, url, lineNumber }: inspector.Runtime
     .replace(/^file:\/\//, '')
     .replace(`${ROOT}/`, '')
     .replace('node_modules/', '');
+  if (file === 'node:inspector') return '(profiler)';
   return file === '' ? name || '(native)' : `${name || '(anonymous)'}  ${file}:${lineNumber + 1}`;
 }
