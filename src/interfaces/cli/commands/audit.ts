@@ -19,7 +19,8 @@ type Filters = PageOptions & {
 
 /** What happened: the audit and the live events, both out of the journal. */
 export function auditCommands(program: Command, { action, paged }: CommandSetup): void {
-  const audit = paged(program.command('audit').description('list who did what, when and why'))
+  const audit = program.command('audit').description('list who did what, when and why, or verify the chain');
+  paged(audit.command('list', { isDefault: true }).description('list who did what, when and why'))
     .option('--instance <company>', 'only this company')
     .option('--plan <plan-id>', 'only about this plan')
     .option('--actor <prefix>', 'only by whom, as in operator: or agent:builder-1')
@@ -37,9 +38,7 @@ export function auditCommands(program: Command, { action, paged }: CommandSetup)
         ),
       ),
     );
-  // Or else `audit` would take the options meant for `verify`.
   audit
-    .enablePositionalOptions()
     .command('verify')
     .description('walk the whole hash chain; exit code 1 when it is broken')
     .option('--instance <company>', 'only this company')

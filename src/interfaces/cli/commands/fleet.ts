@@ -7,14 +7,13 @@ import type { CommandSetup } from '../program.ts';
 
 /** Companies and keys. */
 export function fleetCommands(program: Command, { action, paged }: CommandSetup): void {
-  const instances = paged(program.command('instances').description('list companies, or create one')).action(
+  const instances = program.command('instances').description('list companies, or create one');
+  paged(instances.command('list', { isDefault: true }).description('list companies')).action(
     action<[PageOptions]>((session, options) =>
       printPages(session, '/api/v1/instances', {}, options, INSTANCE_COLUMNS),
     ),
   );
-  // Or else a group would take the options meant for its commands.
   instances
-    .enablePositionalOptions()
     .command('create')
     .description('create a company')
     .argument('<name>')
@@ -26,7 +25,8 @@ export function fleetCommands(program: Command, { action, paged }: CommandSetup)
       }),
     );
 
-  const keys = paged(program.command('keys').description('list keys, create or revoke one'))
+  const keys = program.command('keys').description('list keys, create or revoke one');
+  paged(keys.command('list', { isDefault: true }).description('list keys'))
     .option('--instance <company>', 'only of this company')
     .action(
       action<[PageOptions & { instance?: string }]>((session, options) =>
@@ -34,7 +34,6 @@ export function fleetCommands(program: Command, { action, paged }: CommandSetup)
       ),
     );
   keys
-    .enablePositionalOptions()
     .command('create')
     .description('create a key; it is shown this once, on standard output')
     .addOption(choice('--kind <kind>', 'what it may do', KEY_KINDS).makeOptionMandatory())
