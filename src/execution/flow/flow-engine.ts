@@ -151,8 +151,12 @@ export class FlowEngine implements JournalWriter {
     if (!this.#plans.has(key)) {
       const kept = await findKept(this.#options.store, key);
       if (kept === null) throw new ColmeiaError('PLAN_NOT_FOUND', 'plan not found');
-      if (!this.owns(kept.instance)) throw notOwner(kept.instance);
-      if (!this.#plans.has(key)) this.#plans.set(key, kept);
+      const company = this.#companies.get(kept.instance);
+      if (company === undefined) throw notOwner(kept.instance);
+      if (!this.#plans.has(key)) {
+        this.#plans.set(key, kept);
+        company.plans.add(kept); // so that it goes when the company is loaded again
+      }
     }
     try {
       return await this.#change((batch) => {
@@ -164,7 +168,10 @@ export class FlowEngine implements JournalWriter {
       });
     } finally {
       const plan = this.#plans.get(key);
-      if (plan && isEnded(plan.state.status)) this.#plans.delete(key);
+      if (plan && isEnded(plan.state.status)) {
+        this.#plans.delete(key);
+        this.#companies.get(plan.instance)?.plans.delete(plan);
+      }
     }
   }
 

@@ -84,12 +84,12 @@ describe('ReadyQueue', () => {
           if (what === 'drop') for (const key of [...model.keys()]) if (key.startsWith(`${plan}/`)) model.delete(key);
           queue.advance(now);
           assert.equal(queue.size, model.size);
-          const best = (of: string | null): number =>
-            Math.max(-1, ...[...model.values()].filter((each) => of === null || each.instance === of).map((each) => priorityScore(each.spec, each.createdAt, each.deadline, now)));
-          for (const of of [null, 'a', 'b']) {
-            const first = [...queue.classes.values()][0]?.first(of);
+          const best = (whose: string | null): number =>
+            Math.max(-1, ...[...model.values()].filter((each) => whose === null || each.instance === whose).map((each) => priorityScore(each.spec, each.createdAt, each.deadline, now)));
+          for (const whose of [null, 'a', 'b']) {
+            const first = [...queue.classes.values()][0]?.first(whose);
             const score = first === undefined ? -1 : priorityScore(first.spec, first.createdAt, first.deadline, now);
-            assert.ok(Math.abs(score - best(of)) < 1e-9, `the first of ${of} scores ${score}, the best ${best(of)}`);
+            assert.ok(Math.abs(score - best(whose)) < 1e-9, `the first of ${whose} scores ${score}, the best ${best(whose)}`);
           }
         }
         assert.deepEqual(drain(queue).sort(), [...model.keys()].sort());
