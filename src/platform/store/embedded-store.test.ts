@@ -45,6 +45,18 @@ describe('the embedded store', () => {
     await second.close();
   });
 
+  test('starts empty in memory and on disk, whatever an earlier one in memory has written', async () => {
+    const first = await openEmbeddedStore({ dataFolder: null });
+    const { flush } = await flusherOf(first);
+    for (let seq = 1; seq <= 200; seq++) await flush(journalRow('default', seq));
+    await first.close(); // with a checkpoint, which writes the pages
+    for (const folder of [null, dataFolder]) {
+      const store = await openEmbeddedStore({ dataFolder: folder });
+      assert.equal(await seqOf(store, 'default'), 0);
+      await store.close();
+    }
+  });
+
   test('is refused a folder that is open, with the pid of the one that has it', async () => {
     const first = await openEmbeddedStore({ dataFolder });
     await assert.rejects(

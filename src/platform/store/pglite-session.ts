@@ -30,7 +30,7 @@ class MemoryFs extends EmscriptenBuiltinFilesystem {
     for (const { path, content } of loadSeed().entries) {
       const target = `${PGlite.paths.PGDATA}/${path}`;
       if (content === null) FS.mkdir(target, 0o700);
-      else FS.writeFile(target, content);
+      else FS.writeFile(target, new Uint8Array(content)); // a copy: of a Buffer, Emscripten keeps the very memory
     }
   }
 
