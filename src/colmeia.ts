@@ -86,7 +86,13 @@ export type AgentView = AgentSpec & {
   running: number;
 };
 
-export type LeaseView = { lease_id: string; fencing_token: number; attempt: number; expires_at: number; ticket: ExecutionTicket };
+export type LeaseView = {
+  lease_id: string;
+  fencing_token: number;
+  attempt: number;
+  expires_at: number;
+  ticket: ExecutionTicket;
+};
 
 export type InstanceView = { name: string; tier: string; state: string; created_at: string };
 export type KeyView = {
@@ -113,8 +119,18 @@ export type AuditQuery = PageQuery & {
 /** `ok` false: `fault` says where the chain breaks and how. */
 export type AuditVerdict = { instance: string; ok: boolean; rows: number; events: number; fault: string | null };
 
-export type HealthView = { status: 'healthy' | 'unhealthy'; service: 'colmeia'; version: string; timestamp: number; checks: Record<string, { status: string; detail?: string }> };
-export type ReadyView = { status: 'ready' | 'not_ready'; mode: 'full' | 'degraded'; checks: Record<string, { status: string; detail?: string }> };
+export type HealthView = {
+  status: 'healthy' | 'unhealthy';
+  service: 'colmeia';
+  version: string;
+  timestamp: number;
+  checks: Record<string, { status: string; detail?: string }>;
+};
+export type ReadyView = {
+  status: 'ready' | 'not_ready';
+  mode: 'full' | 'degraded';
+  checks: Record<string, { status: string; detail?: string }>;
+};
 
 /** Live events: `on` gets them in the order of each company's journal; call the returned function to stop. */
 export type EventQuery = {
@@ -136,46 +152,118 @@ export type Colmeia = {
     /** Up to 1,000; each is answered on its own, in order. */
     submitAll(who: Principal, decisions: readonly unknown[]): Promise<Submission[]>;
     /** The body of POST /api/v1/workflows/start. */
-    start(who: Principal, request: unknown): Promise<{ workflow_id: string; status: 'started'; correlation_id: string; warnings: string[] }>;
+    start(
+      who: Principal,
+      request: unknown,
+    ): Promise<{ workflow_id: string; status: 'started'; correlation_id: string; warnings: string[] }>;
   };
   plans: {
     get(who: Principal, ref: PlanRef): Promise<PlanDetail>;
     list(who: Principal, query: PageQuery & { instance?: string; status?: string }): Promise<Page<PlanSummary>>;
     workflow(who: Principal, workflowId: string, instance?: string): Promise<WorkflowView>;
     /** Queries get_status and get_tickets. */
-    query(who: Principal, workflowId: string, request: { query_name: string; args?: unknown[] }, instance?: string): Promise<{ workflow_id: string; query_name: string; result: unknown }>;
+    query(
+      who: Principal,
+      workflowId: string,
+      request: { query_name: string; args?: unknown[] },
+      instance?: string,
+    ): Promise<{ workflow_id: string; query_name: string; result: unknown }>;
     /** Signals cancel_workflow() and ticket_completed(ticket_id, result). */
-    signal(who: Principal, workflowId: string, request: { signal_name: string; args?: unknown[] }, instance?: string): Promise<{ workflow_id: string; signal_name: string; status: string }>;
-    cancel(who: Principal, ref: PlanRef, request: { reason?: string; compensate?: boolean }): Promise<{ plan_id: string; status: string }>;
+    signal(
+      who: Principal,
+      workflowId: string,
+      request: { signal_name: string; args?: unknown[] },
+      instance?: string,
+    ): Promise<{ workflow_id: string; signal_name: string; status: string }>;
+    cancel(
+      who: Principal,
+      ref: PlanRef,
+      request: { reason?: string; compensate?: boolean },
+    ): Promise<{ plan_id: string; status: string }>;
     pause(who: Principal, ref: PlanRef, request: { reason?: string }): Promise<{ plan_id: string; status: string }>;
     resume(who: Principal, ref: PlanRef, request: { reason?: string }): Promise<{ plan_id: string; status: string }>;
     retry(who: Principal, ref: PlanRef, request: { reason?: string }): Promise<{ plan_id: string; status: string }>;
     /** task_id: only that destructive task; absent: the whole plan and every destructive task in it. */
-    approve(who: Principal, ref: PlanRef, request: { reason?: string; task_id?: string }): Promise<{ plan_id: string; status: string }>;
-    reject(who: Principal, ref: PlanRef, request: { reason: string; task_id?: string }): Promise<{ plan_id: string; status: string }>;
+    approve(
+      who: Principal,
+      ref: PlanRef,
+      request: { reason?: string; task_id?: string },
+    ): Promise<{ plan_id: string; status: string }>;
+    reject(
+      who: Principal,
+      ref: PlanRef,
+      request: { reason: string; task_id?: string },
+    ): Promise<{ plan_id: string; status: string }>;
     /** A new revision of a plan: tasks that are done or running and unchanged are kept. `cognitive_plan` is a whole CognitivePlan with the same plan_id. */
-    replan(who: Principal, ref: PlanRef, request: { cognitive_plan: unknown; reason?: string }): Promise<{ plan_id: string; status: string; revision: number; warnings: string[] }>;
+    replan(
+      who: Principal,
+      ref: PlanRef,
+      request: { cognitive_plan: unknown; reason?: string },
+    ): Promise<{ plan_id: string; status: string; revision: number; warnings: string[] }>;
   };
   tickets: {
     get(who: Principal, ticketId: string): Promise<TicketView>;
-    byPlan(who: Principal, ref: PlanRef, query: { limit?: number; offset?: number }): Promise<{ tickets: TicketView[]; total: number; cached: boolean; limit: number; offset: number; has_more: boolean }>;
+    byPlan(
+      who: Principal,
+      ref: PlanRef,
+      query: { limit?: number; offset?: number },
+    ): Promise<{
+      tickets: TicketView[];
+      total: number;
+      cached: boolean;
+      limit: number;
+      offset: number;
+      has_more: boolean;
+    }>;
     /** A page may be short or empty with a `next`: each call looks at a bounded number of rows. `status` is a record status or a state. */
-    list(who: Principal, query: PageQuery & { instance?: string; plan_id?: string; status?: string; task_type?: string }): Promise<Page<TicketView>>;
+    list(
+      who: Principal,
+      query: PageQuery & { instance?: string; plan_id?: string; status?: string; task_type?: string },
+    ): Promise<Page<TicketView>>;
   };
   agents: {
-    register(who: Principal, spec: unknown): Promise<{ agent_id: string; heartbeat_interval_ms: number; lease_duration_ms: number }>;
-    heartbeat(who: Principal, agentId: string, request: { telemetry?: unknown }): Promise<{ agent_id: string; state: string }>;
+    register(
+      who: Principal,
+      spec: unknown,
+    ): Promise<{ agent_id: string; heartbeat_interval_ms: number; lease_duration_ms: number }>;
+    heartbeat(
+      who: Principal,
+      agentId: string,
+      request: { telemetry?: unknown },
+    ): Promise<{ agent_id: string; state: string }>;
     drain(who: Principal, agentId: string): Promise<{ agent_id: string; state: string }>;
     remove(who: Principal, agentId: string): Promise<void>;
     get(who: Principal, agentId: string): Promise<AgentView>;
     list(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<AgentView>>;
     /** Long poll. The same idempotencyKey within a minute gives the same leases again. */
-    lease(who: Principal, agentId: string, request: { max?: number; wait_ms?: number }, more?: { idempotencyKey?: string; signal?: AbortSignal }): Promise<{ leases: LeaseView[] }>;
+    lease(
+      who: Principal,
+      agentId: string,
+      request: { max?: number; wait_ms?: number },
+      more?: { idempotencyKey?: string; signal?: AbortSignal },
+    ): Promise<{ leases: LeaseView[] }>;
   };
   leases: {
-    heartbeat(who: Principal, leaseId: string, request: { fencing_token: number; progress?: number; logs?: string[] }): Promise<{ expires_at: number; cancel: boolean }>;
-    complete(who: Principal, leaseId: string, request: { fencing_token: number; output: Record<string, unknown>; metadata?: Record<string, unknown>; logs?: string[] }): Promise<{ ticket_id: string; status: string }>;
-    fail(who: Principal, leaseId: string, request: { fencing_token: number; error_message: string; error_class: ErrorClass; retry_after_ms?: number }): Promise<{ ticket_id: string; status: string }>;
+    heartbeat(
+      who: Principal,
+      leaseId: string,
+      request: { fencing_token: number; progress?: number; logs?: string[] },
+    ): Promise<{ expires_at: number; cancel: boolean }>;
+    complete(
+      who: Principal,
+      leaseId: string,
+      request: {
+        fencing_token: number;
+        output: Record<string, unknown>;
+        metadata?: Record<string, unknown>;
+        logs?: string[];
+      },
+    ): Promise<{ ticket_id: string; status: string }>;
+    fail(
+      who: Principal,
+      leaseId: string,
+      request: { fencing_token: number; error_message: string; error_class: ErrorClass; retry_after_ms?: number },
+    ): Promise<{ ticket_id: string; status: string }>;
     /** An ExecutionResult record of an agent that speaks no leases. metadata.fencing_token, when given, must be the current one. */
     result(who: Principal, record: unknown): Promise<{ ticket_id: string; status: string }>;
   };
@@ -186,7 +274,10 @@ export type Colmeia = {
   };
   keys: {
     /** `key` is shown this once. */
-    create(who: Principal, request: { kind: Principal['kind']; instance?: string; agent_id?: string; expires_at?: string }): Promise<KeyView & { key: string }>;
+    create(
+      who: Principal,
+      request: { kind: Principal['kind']; instance?: string; agent_id?: string; expires_at?: string },
+    ): Promise<KeyView & { key: string }>;
     revoke(who: Principal, keyId: string): Promise<void>;
     list(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<KeyView>>;
     /** The principal a key proves; null = none. */
@@ -199,12 +290,26 @@ export type Colmeia = {
   };
   events: {
     /** When `on` returns a promise the next event waits for it. `onClosed`: the reader was let go (too slow, or the process stops); it may come back with `after`. */
-    subscribe(who: Principal, query: EventQuery, on: (event: StreamedEvent) => unknown, onClosed?: () => void): Promise<() => void>;
+    subscribe(
+      who: Principal,
+      query: EventQuery,
+      on: (event: StreamedEvent) => unknown,
+      onClosed?: () => void,
+    ): Promise<() => void>;
     /** Telemetry records of one company after a cursor, for pulling. */
     telemetry(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<FlowCTelemetryEvent>>;
   };
   /** GET /api/v1/flow-c/status, over what the caller sees. */
-  status(who: Principal): Promise<{ total_processed: number; success_rate: number; average_latency_ms: number; p95_latency_ms: number; active_executions: number; cached: boolean }>;
+  status(
+    who: Principal,
+  ): Promise<{
+    total_processed: number;
+    success_rate: number;
+    average_latency_ms: number;
+    p95_latency_ms: number;
+    active_executions: number;
+    cached: boolean;
+  }>;
   health(): HealthView;
   ready(): ReadyView;
   /** Prometheus text. */

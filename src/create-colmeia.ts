@@ -64,7 +64,10 @@ export type ColmeiaOptions = {
 };
 
 const DEFAULT_POLICY: FlowPolicy = {
-  tickets: TICKET_POLICY, backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 }, stopGraceMs: 30_000, caps: {},
+  tickets: TICKET_POLICY,
+  backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 },
+  stopGraceMs: 30_000,
+  caps: {},
 };
 
 /** The options that the environment stands for. */
@@ -83,7 +86,13 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
       backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
       caps: { maxTasks: config.maxPlanTasks, maxBytes: config.maxBodyBytes },
     },
-    telemetry: telemetryUrl === null ? null : { url: telemetryUrl, secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim() },
+    telemetry:
+      telemetryUrl === null
+        ? null
+        : {
+            url: telemetryUrl,
+            secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim(),
+          },
     otelEndpoint: config.otelEndpoint,
   };
 }
@@ -96,7 +105,11 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   const { clock = systemClock, random = Math.random, log = () => {}, databaseUrl = null, dataFolder = null } = options;
   const policy = { ...DEFAULT_POLICY, ...options.policy };
   const metrics = createMetrics();
-  const store = await openStore({ databaseUrl, dataFolder, log: (event, message) => log('info', { ...event }, message) });
+  const store = await openStore({
+    databaseUrl,
+    dataFolder,
+    log: (event, message) => log('info', { ...event }, message),
+  });
   const feed = new JournalFeed({ store, clock, random, log });
   const status = new FlowStatus();
   const registry = new AgentRegistry(clock, options.leaseDurationMs ?? 30_000);
@@ -111,7 +124,16 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     for (const name of change.given) status.forget(name);
     for (const consumer of consumers) consumer.refresh();
   };
-  const engine = new FlowEngine({ store, clock, random, registry, onCommitted, onOwned, onFlushed: (ms) => metrics.flushSeconds.observe(ms / 1_000), log });
+  const engine = new FlowEngine({
+    store,
+    clock,
+    random,
+    registry,
+    onCommitted,
+    onOwned,
+    onFlushed: (ms) => metrics.flushSeconds.observe(ms / 1_000),
+    log,
+  });
   const instances = new InstanceDirectory(store);
   const authenticator = new Authenticator(store, clock);
   const writer = localWriter({ engine, registry, store });
@@ -120,18 +142,45 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   let replicas: Replicas | null = null;
   if (databaseUrl !== null) {
     const { OwnershipLocks } = await import('./platform/store/ownership-locks.ts'); // brings the driver
-    const locks = await OwnershipLocks.open({ databaseUrl, random, log: (event, message) => log('info', { ...event }, message) });
+    const locks = await OwnershipLocks.open({
+      databaseUrl,
+      random,
+      log: (event, message) => log('info', { ...event }, message),
+    });
     const { host = '127.0.0.1', advertise = null } = options;
-    replicas = new Replicas({ store, locks, engine, instances, host, advertise, methods: peerMethods(writer, engine, registry), log });
+    replicas = new Replicas({
+      store,
+      locks,
+      engine,
+      instances,
+      host,
+      advertise,
+      methods: peerMethods(writer, engine, registry),
+      log,
+    });
   }
-  const writers = replicas === null ? embeddedWriters(writer, localPoll({ engine, registry })) : replicatedWriters({ writer, engine, registry, replicas });
+  const writers =
+    replicas === null
+      ? embeddedWriters(writer, localPoll({ engine, registry }))
+      : replicatedWriters({ writer, engine, registry, replicas });
   await authenticator.start();
   await feed.start();
   await (replicas === null ? own() : replicas.start());
 
   const context: Context = {
-    store, clock, engine, registry, writers, instances, authenticator, policy,
-    settings: { heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000, defaultInstance: options.defaultInstance ?? 'default', version: VERSION },
+    store,
+    clock,
+    engine,
+    registry,
+    writers,
+    instances,
+    authenticator,
+    policy,
+    settings: {
+      heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
+      defaultInstance: options.defaultInstance ?? 'default',
+      version: VERSION,
+    },
   };
   const background = { store, feed, clock, random, log, instances: () => engine.ownedCompanies() };
   if (options.telemetry) consumers.push(startTelemetrySink({ ...background, ...options.telemetry, metrics }));
@@ -141,8 +190,13 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     consumers.push(startTracing({ ...background, exporter }));
   }
   metrics.bind({
-    queueDepth: () => engine.queueDepth, readyTickets: () => engine.ready.size, openPlans: () => engine.openPlans,
-    agents: () => registry.size, leases: () => registry.leaseCount, readers: () => feed.readers, consumers: () => consumers,
+    queueDepth: () => engine.queueDepth,
+    readyTickets: () => engine.ready.size,
+    openPlans: () => engine.openPlans,
+    agents: () => registry.size,
+    leases: () => registry.leaseCount,
+    readers: () => feed.readers,
+    consumers: () => consumers,
   });
 
   const append: Parameters<typeof keyOperations>[0]['append'] = (instance, events, statements) =>
@@ -163,7 +217,11 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     tickets: ticketOperations(context),
     agents: agentOperations(context),
     leases: leaseOperations(context),
-    instances: instanceOperations({ instances, append, onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()) }),
+    instances: instanceOperations({
+      instances,
+      append,
+      onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
+    }),
     keys: keyOperations({ store, instances, authenticator, append }),
     audit: auditOperations(store, instances),
     events: eventOperations(store, feed, context.settings.defaultInstance),

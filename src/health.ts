@@ -5,12 +5,26 @@ import type { Store } from './platform/store/store.ts';
 import { VERSION } from './version.ts';
 
 /** What the process says of itself, from memory: no query, so that it answers while the database is away. */
-export function healthOperations(store: Store, replicas: Replicas | null, clock: Clock): Pick<Colmeia, 'health' | 'ready'> {
+export function healthOperations(
+  store: Store,
+  replicas: Replicas | null,
+  clock: Clock,
+): Pick<Colmeia, 'health' | 'ready'> {
   const checks = (): HealthView['checks'] => {
     const away = store.unavailable();
     return {
-      database: away === null ? { status: 'ok', detail: store.tier } : { status: 'unavailable', detail: `the database is not available: ${away}` },
-      ...(replicas === null ? {} : { companies: { status: replicas.shards.held > 0 ? 'ok' : 'none', detail: `writes for ${replicas.shards.held} of ${replicas.shards.all} shards` } }),
+      database:
+        away === null
+          ? { status: 'ok', detail: store.tier }
+          : { status: 'unavailable', detail: `the database is not available: ${away}` },
+      ...(replicas === null
+        ? {}
+        : {
+            companies: {
+              status: replicas.shards.held > 0 ? 'ok' : 'none',
+              detail: `writes for ${replicas.shards.held} of ${replicas.shards.all} shards`,
+            },
+          }),
     };
   };
   return {

@@ -9,10 +9,18 @@ export function localTransport(colmeia: Colmeia, who: Principal = LOCAL_OPERATOR
     register: (spec) => agents.register(who, spec),
     heartbeatAgent: (agentId, telemetry) => agents.heartbeat(who, agentId, { telemetry }),
     drain: (agentId) => agents.drain(who, agentId),
-    lease: (agentId, { max, waitMs, idempotencyKey, signal }) => agents.lease(who, agentId, { max, wait_ms: waitMs }, { idempotencyKey, signal }),
-    heartbeatLease: (leaseId, { fencingToken, ...beat }) => leases.heartbeat(who, leaseId, { fencing_token: fencingToken, ...beat }),
-    complete: (leaseId, { fencingToken, ...done }) => leases.complete(who, leaseId, { fencing_token: fencingToken, ...done }),
+    lease: (agentId, { max, waitMs, idempotencyKey, signal }) =>
+      agents.lease(who, agentId, { max, wait_ms: waitMs }, { idempotencyKey, signal }),
+    heartbeatLease: (leaseId, { fencingToken, ...beat }) =>
+      leases.heartbeat(who, leaseId, { fencing_token: fencingToken, ...beat }),
+    complete: (leaseId, { fencingToken, ...done }) =>
+      leases.complete(who, leaseId, { fencing_token: fencingToken, ...done }),
     fail: (leaseId, { fencingToken, errorMessage, errorClass, retryAfterMs }) =>
-      leases.fail(who, leaseId, { fencing_token: fencingToken, error_message: errorMessage, error_class: errorClass, ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }) }),
+      leases.fail(who, leaseId, {
+        fencing_token: fencingToken,
+        error_message: errorMessage,
+        error_class: errorClass,
+        ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
+      }),
   };
 }

@@ -20,7 +20,8 @@ export const ERROR_CODES = {
   AGENT_NOT_FOUND: 'No such agent for this caller.',
   KEY_NOT_FOUND: 'No such key for this caller.',
   LEASE_NOT_FOUND: 'No such lease for this caller.',
-  LEASE_FENCED: 'The fencing token is stale: another attempt owns the ticket, or the ticket has ended. Nothing was changed.',
+  LEASE_FENCED:
+    'The fencing token is stale: another attempt owns the ticket, or the ticket has ended. Nothing was changed.',
   UNAUTHENTICATED: 'The call carries no valid key.',
   FORBIDDEN: 'The key does not allow this call.',
   ROUTE_NOT_FOUND: 'There is no such route.',
@@ -43,7 +44,11 @@ export class ColmeiaError extends Error {
   /** How long to wait before a repeat makes sense; null = no advice. */
   readonly retryAfterMs: number | null;
 
-  constructor(code: ErrorCode, message: string, more: { faults?: Fault[]; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { faults?: Fault[]; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'ColmeiaError';
     this.code = code;

@@ -24,16 +24,29 @@ export function decodeCursor<T>(after: string | undefined, isPlace: (place: unkn
   } catch {
     // said below
   }
-  throw new ColmeiaError('INVALID_REQUEST', 'after is no cursor of this list', { faults: [{ path: 'after', message: 'is no cursor of this list' }] });
+  throw new ColmeiaError('INVALID_REQUEST', 'after is no cursor of this list', {
+    faults: [{ path: 'after', message: 'is no cursor of this list' }],
+  });
 }
 
 /** Makes a page of rows that were asked for with limit + 1. */
-export function pageOf<Row, Item>(rows: readonly Row[], limit: number, place: (row: Row) => unknown, item: (row: Row) => Item): { items: Item[]; next: string | null } {
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  place: (row: Row) => unknown,
+  item: (row: Row) => Item,
+): { items: Item[]; next: string | null } {
   const items = rows.slice(0, limit);
   return { items: items.map(item), next: rows.length > limit ? encodeCursor(place(items[limit - 1])) : null };
 }
 
-export const isNumbers = (length: number) => (place: unknown): place is number[] =>
-  Array.isArray(place) && place.length === length && place.every((part) => Number.isSafeInteger(part));
-export const isTexts = (length: number) => (place: unknown): place is string[] =>
-  Array.isArray(place) && place.length === length && place.every((part) => typeof part === 'string' && !part.includes('\u0000'));
+export const isNumbers =
+  (length: number) =>
+  (place: unknown): place is number[] =>
+    Array.isArray(place) && place.length === length && place.every((part) => Number.isSafeInteger(part));
+export const isTexts =
+  (length: number) =>
+  (place: unknown): place is string[] =>
+    Array.isArray(place) &&
+    place.length === length &&
+    place.every((part) => typeof part === 'string' && !part.includes('\u0000'));

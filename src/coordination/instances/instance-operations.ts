@@ -15,7 +15,19 @@ export type InstanceDependencies = {
 
 const TIERS = ['gold', 'silver', 'bronze'];
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
-const RESERVED = new Set(['public', 'postgres', 'template0', 'template1', 'information-schema', 'pg-catalog', 'system', 'con', 'nul', 'aux', 'prn']);
+const RESERVED = new Set([
+  'public',
+  'postgres',
+  'template0',
+  'template1',
+  'information-schema',
+  'pg-catalog',
+  'system',
+  'con',
+  'nul',
+  'aux',
+  'prn',
+]);
 
 export function instanceOperations({ instances, append, onCreated }: InstanceDependencies) {
   return {
@@ -50,11 +62,23 @@ const exists = (name: string): ColmeiaError => new ColmeiaError('INSTANCE_EXISTS
 
 function checkRequest({ name, tier = 'bronze' }: { name: unknown; tier?: unknown }): { name: string; tier: string } {
   const faults: Fault[] = [];
-  if (typeof name !== 'string' || !NAME.test(name)) faults.push({ path: 'name', message: 'must be 1 to 63 lower-case letters, digits or hyphens, beginning with a letter' });
+  if (typeof name !== 'string' || !NAME.test(name))
+    faults.push({
+      path: 'name',
+      message: 'must be 1 to 63 lower-case letters, digits or hyphens, beginning with a letter',
+    });
   else if (RESERVED.has(name)) faults.push({ path: 'name', message: `"${name}" is a reserved word` });
   if (!TIERS.includes(tier as string)) faults.push({ path: 'tier', message: `must be one of ${TIERS.join(', ')}` });
-  if (faults.length > 0) throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, { faults });
+  if (faults.length > 0)
+    throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, {
+      faults,
+    });
   return { name: name as string, tier: tier as string };
 }
 
-const viewOf = (instance: Instance) => ({ name: instance.name, tier: instance.tier, state: instance.state, created_at: instance.createdAt.toISOString() });
+const viewOf = (instance: Instance) => ({
+  name: instance.name,
+  tier: instance.tier,
+  state: instance.state,
+  created_at: instance.createdAt.toISOString(),
+});

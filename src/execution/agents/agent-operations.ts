@@ -28,14 +28,21 @@ export function agentOperations(context: Context): Colmeia['agents'] {
   const findKept = async (who: Principal, agentId: string): Promise<KeptAgent> => {
     const notFound = new ColmeiaError('AGENT_NOT_FOUND', `agent "${agentId}" not found`);
     if (agentId.includes('\u0000')) throw notFound;
-    const kept = (await findAgents(store, { as: 'coordinator' }, agentId)).filter((agent) => agent.instance === who.instance || (who.kind === 'operator' && who.instance === null));
+    const kept = (await findAgents(store, { as: 'coordinator' }, agentId)).filter(
+      (agent) => agent.instance === who.instance || (who.kind === 'operator' && who.instance === null),
+    );
     // An operator means the fleet's own agent first.
     const found = kept.find((agent) => agent.instance === null) ?? kept[0];
     if (found === undefined) throw notFound;
     return found;
   };
 
-  const change = async (who: Principal, agent: { instance: string | null; spec: AgentSpec }, type: string, statement: { text: string; values: readonly unknown[] }) => {
+  const change = async (
+    who: Principal,
+    agent: { instance: string | null; spec: AgentSpec },
+    type: string,
+    statement: { text: string; values: readonly unknown[] },
+  ) => {
     const instance = agent.instance ?? SYSTEM_INSTANCE;
     const event = { type, by: actorOf(who), data: { agent: agent.spec.agent_id } };
     await writers.at(instance, (writer) => writer.append({ instance, events: [event], statements: [statement] }));
@@ -52,7 +59,11 @@ export function agentOperations(context: Context): Colmeia['agents'] {
         registry.put(instance, spec);
         writers.agentChanged({ instance, spec, state: 'active' });
       } else known.lastSeenAt = clock.now();
-      return { agent_id: spec.agent_id, heartbeat_interval_ms: settings.heartbeatIntervalMs, lease_duration_ms: registry.leaseDurationMs };
+      return {
+        agent_id: spec.agent_id,
+        heartbeat_interval_ms: settings.heartbeatIntervalMs,
+        lease_duration_ms: registry.leaseDurationMs,
+      };
     },
     async heartbeat(who, agentId, { telemetry }) {
       const agent = await find(who, agentId);
@@ -83,19 +94,35 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
-      const rows = await listAgents(store, scopeOf(who), { instance: filterOf(who, query.instance), after: { instance: after[0], id: after[1] }, limit: limit + 1 });
-      return pageOf(rows, limit, (agent) => [agent.instance ?? SYSTEM_INSTANCE, agent.spec.agent_id], (agent) => viewOf(context, agent));
+      const rows = await listAgents(store, scopeOf(who), {
+        instance: filterOf(who, query.instance),
+        after: { instance: after[0], id: after[1] },
+        limit: limit + 1,
+      });
+      return pageOf(
+        rows,
+        limit,
+        (agent) => [agent.instance ?? SYSTEM_INSTANCE, agent.spec.agent_id],
+        (agent) => viewOf(context, agent),
+      );
     },
     async lease(who, agentId, request, more = {}) {
       const agent = await find(who, agentId);
       const max = wholeNumber(request.max ?? 1, 'max', 1, 1_000);
       const waitMs = wholeNumber(request.wait_ms ?? 30_000, 'wait_ms', 0, MAX_WAIT_MS);
       const known = { instance: agent.instance, spec: agent.spec, state: agent.state };
-      const granted = await recent.once(`${agent.key}\n${more.idempotencyKey ?? ''}`, more.idempotencyKey !== undefined, () =>
-        writers.poll(known, max, waitMs, more.signal));
+      const granted = await recent.once(
+        `${agent.key}\n${more.idempotencyKey ?? ''}`,
+        more.idempotencyKey !== undefined,
+        () => writers.poll(known, max, waitMs, more.signal),
+      );
       return {
         leases: granted.map((lease) => ({
-          lease_id: lease.leaseId, fencing_token: lease.fence, attempt: lease.attempt, expires_at: lease.expiresAt, ticket: lease.ticket,
+          lease_id: lease.leaseId,
+          fencing_token: lease.fence,
+          attempt: lease.attempt,
+          expires_at: lease.expiresAt,
+          ticket: lease.ticket,
         })),
       };
     },
@@ -115,10 +142,14 @@ function mustDirectOrBe(who: Principal, agentId: string): void {
 
 function viewOf({ registry, clock, settings }: Context, { instance, spec, state }: KeptAgent): AgentView {
   const live = registry.get(agentKeyOf(instance, spec.agent_id));
-  const isSilent = live === undefined || (live.polls.size === 0 && clock.now() - live.lastSeenAt > 3 * settings.heartbeatIntervalMs);
+  const isSilent =
+    live === undefined || (live.polls.size === 0 && clock.now() - live.lastSeenAt > 3 * settings.heartbeatIntervalMs);
   return {
-    ...spec, instance, state: state === 'active' && isSilent ? 'silent' : state,
-    last_seen_at: live?.lastSeenAt ?? null, running: live?.leases.size ?? 0,
+    ...spec,
+    instance,
+    state: state === 'active' && isSilent ? 'silent' : state,
+    last_seen_at: live?.lastSeenAt ?? null,
+    running: live?.leases.size ?? 0,
   };
 }
 
@@ -127,4 +158,3 @@ function wholeNumber(value: unknown, path: string, min: number, max: number): nu
   const message = `must be a whole number from ${min} to ${max}`;
   throw new ColmeiaError('INVALID_REQUEST', `${path} ${message}`, { faults: [{ path, message }] });
 }
-

@@ -46,14 +46,28 @@ export class AgentRegistry {
   put(instance: string | null, spec: AgentSpec, state: 'active' | 'draining' = 'active'): LiveAgent {
     const key = agentKeyOf(instance, spec.agent_id);
     const candidate: Candidate = {
-      key, instance, taskTypes: new Set(spec.task_types), capabilities: new Set(spec.capabilities), free: 0, concurrency: spec.concurrency,
+      key,
+      instance,
+      taskTypes: new Set(spec.task_types),
+      capabilities: new Set(spec.capabilities),
+      free: 0,
+      concurrency: spec.concurrency,
     };
     const known = this.#agents.get(key);
     const agent: LiveAgent = known ?? {
-      key, instance, spec, state, lastSeenAt: this.#clock.now(), telemetry: null, leases: new Set(), polls: new Set(), candidate,
+      key,
+      instance,
+      spec,
+      state,
+      lastSeenAt: this.#clock.now(),
+      telemetry: null,
+      leases: new Set(),
+      polls: new Set(),
+      candidate,
     };
     Object.assign(agent, { spec, state, candidate, lastSeenAt: this.#clock.now() });
-    if (known === undefined) for (const lease of this.#leases.values()) if (lease.agent === key) agent.leases.add(lease);
+    if (known === undefined)
+      for (const lease of this.#leases.values()) if (lease.agent === key) agent.leases.add(lease);
     this.#agents.set(key, agent);
     if (agent.polls.size > 0) this.onDemand();
     return agent;
@@ -123,7 +137,10 @@ export class AgentRegistry {
    * Agents that would take work now. `freed`: leases per agent that end with the commit under way. `pending`: leases that a
    * commit has begun and ended, and that were not granted and ended here yet.
    */
-  candidates(freed: ReadonlyMap<string, number>, pending: { freed: ReadonlyMap<string, number>; taken: ReadonlyMap<string, number> } | null): Candidate[] {
+  candidates(
+    freed: ReadonlyMap<string, number>,
+    pending: { freed: ReadonlyMap<string, number>; taken: ReadonlyMap<string, number> } | null,
+  ): Candidate[] {
     const candidates: Candidate[] = [];
     for (const agent of this.#polling) {
       if (agent.state !== 'active') continue;
@@ -141,7 +158,13 @@ export class AgentRegistry {
 
   /** Takes up a lease whose ticket is running after the commit, or was running before a restart. */
   grant(lease: Omit<Lease, 'expiresAt' | 'stop' | 'progress' | 'logs'>, stop = false): Lease {
-    const granted: Lease = { ...lease, expiresAt: this.#clock.now() + this.leaseDurationMs, stop, progress: null, logs: [] };
+    const granted: Lease = {
+      ...lease,
+      expiresAt: this.#clock.now() + this.leaseDurationMs,
+      stop,
+      progress: null,
+      logs: [],
+    };
     this.#leases.set(granted.leaseId, granted);
     this.#expiries.set(granted, granted.expiresAt);
     this.#agents.get(granted.agent)?.leases.add(granted);

@@ -22,17 +22,23 @@ const keptAgentOf = (row: Row): KeptAgent => ({
 });
 
 export async function findAgents(store: Store, scope: Scope, agentId: string): Promise<KeptAgent[]> {
-  const rows = await store.read(scope, (sql) => sql.query(`select ${COLUMNS} from agent where id = $1 order by instance limit 100`, [agentId]));
+  const rows = await store.read(scope, (sql) =>
+    sql.query(`select ${COLUMNS} from agent where id = $1 order by instance limit 100`, [agentId]),
+  );
   return rows.map(keptAgentOf);
 }
 
 export async function listAgents(
-  store: Store, scope: Scope, query: { instance: string | null; after: { instance: string; id: string }; limit: number },
+  store: Store,
+  scope: Scope,
+  query: { instance: string | null; after: { instance: string; id: string }; limit: number },
 ): Promise<KeptAgent[]> {
   const rows = await store.read(scope, (sql) =>
-    sql.query(`select ${COLUMNS} from agent where (instance, id) > ($1, $2) and ($3::text is null or instance = $3) order by instance, id limit $4`, [
-      query.after.instance, query.after.id, query.instance, query.limit,
-    ]));
+    sql.query(
+      `select ${COLUMNS} from agent where (instance, id) > ($1, $2) and ($3::text is null or instance = $3) order by instance, id limit $4`,
+      [query.after.instance, query.after.id, query.instance, query.limit],
+    ),
+  );
   return rows.map(keptAgentOf);
 }
 
@@ -41,7 +47,17 @@ export const upsertAgent = (instance: string | null, spec: AgentSpec) => ({
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active')
     on conflict (instance, id) do update set kind = excluded.kind, task_types = excluded.task_types, capabilities = excluded.capabilities,
       concurrency = excluded.concurrency, labels = excluded.labels, region = excluded.region, version = excluded.version, state = 'active'`,
-  values: [instance ?? SYSTEM_INSTANCE, spec.agent_id, spec.kind, spec.task_types, spec.capabilities, spec.concurrency, JSON.stringify(spec.labels), spec.region, spec.version],
+  values: [
+    instance ?? SYSTEM_INSTANCE,
+    spec.agent_id,
+    spec.kind,
+    spec.task_types,
+    spec.capabilities,
+    spec.concurrency,
+    JSON.stringify(spec.labels),
+    spec.region,
+    spec.version,
+  ],
 });
 
 export const setAgentState = (instance: string | null, agentId: string, state: 'active' | 'draining') => ({

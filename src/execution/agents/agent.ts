@@ -16,7 +16,8 @@ export type AgentSpec = {
 };
 
 /** Within the process an agent is known by its company and its id; null = it serves every company. */
-export const agentKeyOf = (instance: string | null, agentId: string): string => `${instance ?? SYSTEM_INSTANCE}/${agentId}`;
+export const agentKeyOf = (instance: string | null, agentId: string): string =>
+  `${instance ?? SYSTEM_INSTANCE}/${agentId}`;
 export const agentIdOf = (agentKey: string): string => agentKey.slice(agentKey.indexOf('/') + 1);
 
 /** The right to run one attempt of one ticket until a time. Soft state: what counts is the ticket's fencing token. */

@@ -8,14 +8,27 @@ const RESULT_LIMIT = 1_000_000;
 
 /** The attempt that holds the fencing token is done. Throws LEASE_FENCED, TOO_LARGE. */
 export async function completeTicket(
-  { writers }: Context, who: Principal, lease: LeaseRef, output: Record<string, unknown>, metadata: Record<string, unknown> = {}, logs: readonly string[] = [],
+  { writers }: Context,
+  who: Principal,
+  lease: LeaseRef,
+  output: Record<string, unknown>,
+  metadata: Record<string, unknown> = {},
+  logs: readonly string[] = [],
 ): Promise<void> {
   const result = JSON.stringify({ output: texts(output), metadata: texts(metadata) });
-  if (result.length > RESULT_LIMIT) throw new ColmeiaError('TOO_LARGE', `the result has ${result.length} characters; at most ${RESULT_LIMIT} are allowed`);
-  await writers.at(lease.instance, (writer) => writer.complete({ ...lease, result, logs: [...logs], who: { by: actorOf(who) } }));
+  if (result.length > RESULT_LIMIT)
+    throw new ColmeiaError(
+      'TOO_LARGE',
+      `the result has ${result.length} characters; at most ${RESULT_LIMIT} are allowed`,
+    );
+  await writers.at(lease.instance, (writer) =>
+    writer.complete({ ...lease, result, logs: [...logs], who: { by: actorOf(who) } }),
+  );
 }
 
 /** The contract's maps hold texts; other values go in as their JSON. */
 function texts(map: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+  return Object.fromEntries(
+    Object.entries(map).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+  );
 }

@@ -32,43 +32,69 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
   /** An agent's key speaks for its own leases only. */
   const isHolder = async (who: Principal, leaseId: string, place: { key: number; n: number }): Promise<boolean> => {
     const isOwn = (agent: string | null): boolean =>
-      agent !== null && (who.agentId === null ? agent.startsWith(agentKeyOf(who.instance, '')) : agent === agentKeyOf(who.instance, who.agentId));
+      agent !== null &&
+      (who.agentId === null
+        ? agent.startsWith(agentKeyOf(who.instance, ''))
+        : agent === agentKeyOf(who.instance, who.agentId));
     const live = registry.lease(leaseId);
     if (live !== undefined) return isOwn(live.agent);
     const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
     return found !== null && isOwn(found.ticket.agent);
   };
 
-  const complete = async (who: Principal, lease: LeaseRef, request: { output: Record<string, unknown>; metadata?: Record<string, unknown>; logs?: readonly string[] }) => {
+  const complete = async (
+    who: Principal,
+    lease: LeaseRef,
+    request: { output: Record<string, unknown>; metadata?: Record<string, unknown>; logs?: readonly string[] },
+  ) => {
     await completeTicket(context, who, lease, request.output, request.metadata, request.logs);
     return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'COMPLETED' };
   };
 
-  const fail = async (who: Principal, lease: LeaseRef, errorClass: ErrorClass, error: string, retryAfterMs: number | null) => {
+  const fail = async (
+    who: Principal,
+    lease: LeaseRef,
+    errorClass: ErrorClass,
+    error: string,
+    retryAfterMs: number | null,
+  ) => {
     const cut = error.toWellFormed().slice(0, ERROR_LIMIT);
-    await writers.at(lease.instance, (writer) => writer.fail({ ...lease, errorClass, error: cut, retryAfterMs, who: { by: actorOf(who) } }));
+    await writers.at(lease.instance, (writer) =>
+      writer.fail({ ...lease, errorClass, error: cut, retryAfterMs, who: { by: actorOf(who) } }),
+    );
     return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'FAILED' };
   };
 
   return {
     async heartbeat(who, leaseId, { fencing_token, progress, logs }) {
       const faults = [...logFaults(logs)];
-      if (progress !== undefined && !(typeof progress === 'number' && Number.isFinite(progress))) faults.push({ path: 'progress', message: 'must be a number' });
+      if (progress !== undefined && !(typeof progress === 'number' && Number.isFinite(progress)))
+        faults.push({ path: 'progress', message: 'must be a number' });
       refuse(faults);
       const lease = await find(who, leaseId, fencing_token);
-      const { expiresAt, cancel } = await writers.at(lease.instance, (writer) => writer.heartbeat({ ...lease, progress, logs }));
+      const { expiresAt, cancel } = await writers.at(lease.instance, (writer) =>
+        writer.heartbeat({ ...lease, progress, logs }),
+      );
       return { expires_at: expiresAt, cancel };
     },
     async complete(who, leaseId, request) {
-      const faults = [...logFaults(request.logs), ...mapFaults(request.output, 'output'), ...mapFaults(request.metadata ?? {}, 'metadata')];
+      const faults = [
+        ...logFaults(request.logs),
+        ...mapFaults(request.output, 'output'),
+        ...mapFaults(request.metadata ?? {}, 'metadata'),
+      ];
       refuse(faults);
       return complete(who, await find(who, leaseId, request.fencing_token), request);
     },
     async fail(who, leaseId, { fencing_token, error_message, error_class, retry_after_ms }) {
       const faults: Fault[] = [];
       if (typeof error_message !== 'string') faults.push({ path: 'error_message', message: 'must be a text' });
-      if (!ERROR_CLASSES.includes(error_class)) faults.push({ path: 'error_class', message: `must be one of ${ERROR_CLASSES.join(', ')}` });
-      if (retry_after_ms !== undefined && !(Number.isInteger(retry_after_ms) && retry_after_ms >= 0 && retry_after_ms <= 86_400_000)) {
+      if (!ERROR_CLASSES.includes(error_class))
+        faults.push({ path: 'error_class', message: `must be one of ${ERROR_CLASSES.join(', ')}` });
+      if (
+        retry_after_ms !== undefined &&
+        !(Number.isInteger(retry_after_ms) && retry_after_ms >= 0 && retry_after_ms <= 86_400_000)
+      ) {
         faults.push({ path: 'retry_after_ms', message: 'must be a whole number from 0 to 86400000' });
       }
       refuse(faults);
@@ -96,24 +122,35 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
         return { ticket_id, status };
       }
       const isDone = status === 'COMPLETED' && result.success;
-      return isDone ? complete(who, lease, result) : fail(who, lease, errorClassOf(result.metadata.error_class), error_message ?? 'failed', null);
+      return isDone
+        ? complete(who, lease, result)
+        : fail(who, lease, errorClassOf(result.metadata.error_class), error_message ?? 'failed', null);
     },
   };
 }
 
-const errorClassOf = (name: string | undefined): ErrorClass => (ERROR_CLASSES.includes(name as ErrorClass) ? (name as ErrorClass) : 'transient');
+const errorClassOf = (name: string | undefined): ErrorClass =>
+  ERROR_CLASSES.includes(name as ErrorClass) ? (name as ErrorClass) : 'transient';
 
 function mapFaults(value: unknown, path: string): Fault[] {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? [] : [{ path, message: 'must be an object' }];
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? []
+    : [{ path, message: 'must be an object' }];
 }
 
 function logFaults(logs: unknown): Fault[] {
   if (logs === undefined) return [];
-  if (!Array.isArray(logs) || logs.length > 1_000) return [{ path: 'logs', message: 'must be a list of at most 1000 lines' }];
-  return logs.flatMap((line, i) => (typeof line === 'string' ? [] : [{ path: `logs[${i}]`, message: 'must be a text' }])).slice(0, 100);
+  if (!Array.isArray(logs) || logs.length > 1_000)
+    return [{ path: 'logs', message: 'must be a list of at most 1000 lines' }];
+  return logs
+    .flatMap((line, i) => (typeof line === 'string' ? [] : [{ path: `logs[${i}]`, message: 'must be a text' }]))
+    .slice(0, 100);
 }
 
 function refuse(faults: readonly Fault[]): never {
-  if (faults.length > 0) throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, { faults: [...faults] });
+  if (faults.length > 0)
+    throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, {
+      faults: [...faults],
+    });
   return undefined as never;
 }

@@ -21,7 +21,10 @@ export class RecentPolls {
     const leases = poll();
     this.#answers.set(key, { at: now, leases });
     // An empty answer is worth nothing, and would end the agent's next poll at once.
-    leases.then((got) => got.length === 0 && this.#answers.delete(key), () => this.#answers.delete(key));
+    leases.then(
+      (got) => got.length === 0 && this.#answers.delete(key),
+      () => this.#answers.delete(key),
+    );
     for (const [oldest, { at }] of this.#answers) {
       if (this.#answers.size <= REMEMBERED && now - at < REMEMBERED_MS) break;
       this.#answers.delete(oldest);

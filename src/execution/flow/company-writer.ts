@@ -11,7 +11,9 @@ import type { PlanControl } from './flow-state.ts';
 
 type WithoutTime<T> = T extends { at: number } ? Omit<T, 'at'> : never;
 /** What a person or a signal does to a plan; the writer adds the time. */
-export type PlanAction = WithoutTime<Extract<FlowEvent, { type: 'approved' | 'declined' | 'paused' | 'resumed' | 'cancelled' | 'retried' }>>;
+export type PlanAction = WithoutTime<
+  Extract<FlowEvent, { type: 'approved' | 'declined' | 'paused' | 'resumed' | 'cancelled' | 'retried' }>
+>;
 
 export type LeaseRef = { instance: string; key: number; n: number; fence: number };
 export type GrantedLease = Pick<Lease, 'leaseId' | 'fence' | 'attempt' | 'expiresAt'> & { ticket: ExecutionTicket };
@@ -24,9 +26,19 @@ export type KnownAgent = { instance: string | null; spec: AgentSpec; state: 'act
 export type CompanyWriter = {
   submit(submission: Submission): Promise<Submitted>;
   act(input: { instance: string; key: number; action: PlanAction; who: By }): Promise<PlanStatus>;
-  replan(input: { instance: string; key: number; tickets: GeneratedTickets; gate: boolean; control: PlanControl; content: PlanContent; who: By }): Promise<PlanStatus>;
+  replan(input: {
+    instance: string;
+    key: number;
+    tickets: GeneratedTickets;
+    gate: boolean;
+    control: PlanControl;
+    content: PlanContent;
+    who: By;
+  }): Promise<PlanStatus>;
   complete(input: LeaseRef & { result: string; logs: string[]; who: By }): Promise<void>;
-  fail(input: LeaseRef & { errorClass: ErrorClass; error: string; retryAfterMs: number | null; who: By }): Promise<void>;
+  fail(
+    input: LeaseRef & { errorClass: ErrorClass; error: string; retryAfterMs: number | null; who: By },
+  ): Promise<void>;
   heartbeat(input: LeaseRef & { progress?: number; logs?: string[] }): Promise<{ expiresAt: number; cancel: boolean }>;
   append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
 };

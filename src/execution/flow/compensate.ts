@@ -52,7 +52,16 @@ function makeCompensation(draft: Draft, waits: number[], of: number): void {
   state.dependents = [...state.dependents, []];
   waits.push(0);
   draft.tickets.push({
-    status: 'ready', waits: 0, attempt: 0, fence: 0, agent: null, due: null, deadline, startedAt: null, endedAt: null, note: null,
+    status: 'ready',
+    waits: 0,
+    attempt: 0,
+    fence: 0,
+    agent: null,
+    due: null,
+    deadline,
+    startedAt: null,
+    endedAt: null,
+    note: null,
   });
   state.open++;
   setTicket(draft, of, { status: 'compensating', note: { ...draft.tickets[of].note, undoneBy: n } });

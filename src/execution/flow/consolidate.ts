@@ -17,7 +17,8 @@ export function consolidate(state: PlanState, createdAt: number, at: number): Co
     if (ticket.status in tickets) tickets[ticket.status as 'completed']++;
     else inconsistencies.push(`ticket ${n} is ${ticket.status} at the end of the plan`);
     if (ticket.status !== 'completed') return;
-    if (ticket.startedAt === null || ticket.endedAt === null) inconsistencies.push(`ticket ${n} completed without a start or an end`);
+    if (ticket.startedAt === null || ticket.endedAt === null)
+      inconsistencies.push(`ticket ${n} completed without a start or an end`);
     else if (ticket.endedAt < ticket.startedAt) inconsistencies.push(`ticket ${n} ended before it started`);
     else work += ticket.endedAt - ticket.startedAt;
     for (const dep of state.rules[n].deps) {

@@ -4,24 +4,59 @@ import fc from 'fast-check';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
 import { nextWake } from './flow-draft.ts';
-import { isEnded, type ErrorClass, type FlowCommand, type FlowEvent, type PlanControl, type PlanState, type TicketRules } from './flow-state.ts';
+import {
+  isEnded,
+  type ErrorClass,
+  type FlowCommand,
+  type FlowEvent,
+  type PlanControl,
+  type PlanState,
+  type TicketRules,
+} from './flow-state.ts';
 import { restorePlan } from './restore.ts';
 
 const CLASSES: ErrorClass[] = ['transient', 'quota', 'auth', 'poison', 'timeout'];
 
 /** One thing that may happen; the numbers choose among what the state allows at that moment. */
 type Move = { what: number; pick: number; chance: number; wait: number };
-const moves = fc.array(fc.record({ what: fc.nat(99), pick: fc.nat(1_000), chance: fc.nat(1_000), wait: fc.nat(4_000) }), { maxLength: 150 });
+const moves = fc.array(
+  fc.record({ what: fc.nat(99), pick: fc.nat(1_000), chance: fc.nat(1_000), wait: fc.nat(4_000) }),
+  { maxLength: 150 },
+);
 
 const rules = (size: number): fc.Arbitrary<TicketRules[]> =>
-  fc.array(fc.record({ deps: fc.array(fc.nat(1_000), { maxLength: 3 }), gated: fc.nat(9), compensable: fc.boolean(), maxRetries: fc.nat(2), timeoutMs: fc.integer({ min: 500, max: 5_000 }) }), { maxLength: size })
-    .map((tasks) => tasks.map(({ deps, gated, ...task }, n) => ({
-      ...task, deps: n === 0 ? [] : [...new Set(deps.map((dep) => dep % n))], gated: gated === 0, undoes: null,
-    })));
+  fc
+    .array(
+      fc.record({
+        deps: fc.array(fc.nat(1_000), { maxLength: 3 }),
+        gated: fc.nat(9),
+        compensable: fc.boolean(),
+        maxRetries: fc.nat(2),
+        timeoutMs: fc.integer({ min: 500, max: 5_000 }),
+      }),
+      { maxLength: size },
+    )
+    .map((tasks) =>
+      tasks.map(({ deps, gated, ...task }, n) => ({
+        ...task,
+        deps: n === 0 ? [] : [...new Set(deps.map((dep) => dep % n))],
+        gated: gated === 0,
+        undoes: null,
+      })),
+    );
 
-const plans = fc.record({ rules: rules(60), gate: fc.nat(4).map((n) => n === 0), validUntil: fc.option(fc.integer({ min: 1, max: 30_000 })) });
+const plans = fc.record({
+  rules: rules(60),
+  gate: fc.nat(4).map((n) => n === 0),
+  validUntil: fc.option(fc.integer({ min: 1, max: 30_000 })),
+});
 const control = (validUntil: number | null): PlanControl => ({
-  paused: false, stopping: null, undo: false, validUntil, backoff: { baseMs: 100, maxMs: 2_000, quotaMs: 500 }, stopGraceMs: 300,
+  paused: false,
+  stopping: null,
+  undo: false,
+  validUntil,
+  backoff: { baseMs: 100, maxMs: 2_000, quotaMs: 500 },
+  stopGraceMs: 300,
 });
 
 function freeze<T>(value: T): T {
@@ -35,11 +70,18 @@ function freeze<T>(value: T): T {
 /** What the database would give back: derived fields gone, everything through JSON. */
 function keptAndRestored(state: PlanState): PlanState {
   const { flow, status, rules: kept, tickets } = state;
-  const columns = { flow, status, control: state.control, rules: kept, tickets: tickets.map(({ waits: _, ...ticket }) => ticket) };
+  const columns = {
+    flow,
+    status,
+    control: state.control,
+    rules: kept,
+    tickets: tickets.map(({ waits: _, ...ticket }) => ticket),
+  };
   return restorePlan(JSON.parse(JSON.stringify(columns)));
 }
 
-const keptOf = ({ status, control: is, tickets }: PlanState): string => JSON.stringify([status, is, tickets.map(({ waits: _, ...ticket }) => ticket)]);
+const keptOf = ({ status, control: is, tickets }: PlanState): string =>
+  JSON.stringify([status, is, tickets.map(({ waits: _, ...ticket }) => ticket)]);
 
 /** Runs moves on one plan and holds every rule at each step. */
 class Walk {
@@ -78,14 +120,22 @@ class Walk {
     if (state.status !== 'consolidating') assert.deepEqual(memory, restored, 'memory differs from what is kept');
     const next = isEnded(state.status) ? null : nextWake(state);
     assert.equal(timerAt, state.status === 'consolidating' ? timerAt : next);
-    if (next !== null && state.status !== 'consolidating') assert.ok(state.timerAt !== null && state.timerAt <= next, 'the plan sleeps past what is due');
+    if (next !== null && state.status !== 'consolidating')
+      assert.ok(state.timerAt !== null && state.timerAt <= next, 'the plan sleeps past what is due');
     if (isEnded(state.status)) assert.equal(state.open, 0, 'a plan ended with open tickets');
     if (state.status === 'waiting_approval') {
       assert.equal(state.control.stopping, null, 'a plan that is stopping waits for approval');
-      assert.deepEqual([...this.#of('ready'), ...this.#of('approval')], [], 'a ticket moves though the plan waits for approval');
+      assert.deepEqual(
+        [...this.#of('ready'), ...this.#of('approval')],
+        [],
+        'a ticket moves though the plan waits for approval',
+      );
     }
     if (before !== null && keptOf(before) !== keptOf(state)) {
-      assert.ok(this.#commands.some((command) => command.type === 'publish'), 'a kept change has no event');
+      assert.ok(
+        this.#commands.some((command) => command.type === 'publish'),
+        'a kept change has no event',
+      );
     }
   }
 
@@ -98,8 +148,12 @@ class Walk {
       const { event, n, data } = command;
       const token = `${n}/${data.fence}`;
       if (event === 'ticket.leased') {
-        assert.ok(!before.control.paused && before.status !== 'waiting_approval', `ticket ${n} started in a plan that is held`);
-        for (const dep of state.rules[n!].deps) assert.equal(before.tickets[dep].status, 'completed', `ticket ${n} started before its dependency ${dep}`);
+        assert.ok(
+          !before.control.paused && before.status !== 'waiting_approval',
+          `ticket ${n} started in a plan that is held`,
+        );
+        for (const dep of state.rules[n!].deps)
+          assert.equal(before.tickets[dep].status, 'completed', `ticket ${n} started before its dependency ${dep}`);
         if (state.rules[n!].gated) assert.ok(before.tickets[n!].note?.approved, `ticket ${n} started without approval`);
         assert.ok(!this.#leased.has(token), `token ${token} was given twice`);
         this.#leased.add(token);
@@ -113,7 +167,11 @@ class Walk {
     }
     before.tickets.forEach((was, n) => {
       const { status } = state.tickets[n];
-      if (was.status === 'completed') assert.ok(['completed', 'compensating', 'compensated'].includes(status), `completed ticket ${n} became ${status}`);
+      if (was.status === 'completed')
+        assert.ok(
+          ['completed', 'compensating', 'compensated'].includes(status),
+          `completed ticket ${n} became ${status}`,
+        );
       assert.ok(state.tickets[n].fence >= was.fence, 'a token went back');
     });
     if (!before.control.paused && state.control.paused) return;
@@ -121,8 +179,10 @@ class Walk {
     const gone = new Set(this.#commands.flatMap((command) => (command.type === 'ticket.withdraw' ? [command.n] : [])));
     state.tickets.forEach(({ status }, n) => {
       const was = before.tickets[n]?.status;
-      if (status === 'ready' && was !== 'ready' && !state.control.paused) assert.ok(offered.has(n), `ticket ${n} is ready and was not offered`);
-      if (was === 'ready' && status !== 'ready' && status !== 'running' && !before.control.paused) assert.ok(gone.has(n), `ticket ${n} was not withdrawn`);
+      if (status === 'ready' && was !== 'ready' && !state.control.paused)
+        assert.ok(offered.has(n), `ticket ${n} is ready and was not offered`);
+      if (was === 'ready' && status !== 'ready' && status !== 'running' && !before.control.paused)
+        assert.ok(gone.has(n), `ticket ${n} was not withdrawn`);
     });
   }
 
@@ -130,7 +190,8 @@ class Walk {
     const { state } = this;
     for (const n of state.dependents[of]) {
       const { status, note } = state.tickets[n];
-      const stands = status === 'compensating' || (status === 'completed' && state.rules[n].compensable && !note?.undoFailed);
+      const stands =
+        status === 'compensating' || (status === 'completed' && state.rules[n].compensable && !note?.undoFailed);
       assert.ok(!stands, `ticket ${of} is undone before ticket ${n}, which depends on it`);
     }
   }
@@ -149,17 +210,34 @@ class Walk {
     const n = one(running);
     if (what < 30) {
       const ready = this.#of('ready').slice(0, 1 + (pick % 4));
-      this.take({ type: 'leased', at, leases: [...ready, pick % Math.max(1, state.tickets.length)].filter((i) => i < state.tickets.length).map((i) => ({ n: i, agent: 'a' })) });
+      this.take({
+        type: 'leased',
+        at,
+        leases: [...ready, pick % Math.max(1, state.tickets.length)]
+          .filter((i) => i < state.tickets.length)
+          .map((i) => ({ n: i, agent: 'a' })),
+      });
     } else if (what < 55) {
       if (n !== undefined) this.take({ type: 'completed', at, n, fence: state.tickets[n].fence });
     } else if (what < 65) {
-      if (n !== undefined) this.take({ type: 'failed', at, n, fence: state.tickets[n].fence, errorClass: CLASSES[chance % 5], error: 'e', retryAfterMs: chance % 7 === 0 ? wait : null, jitter });
+      if (n !== undefined)
+        this.take({
+          type: 'failed',
+          at,
+          n,
+          fence: state.tickets[n].fence,
+          errorClass: CLASSES[chance % 5],
+          error: 'e',
+          retryAfterMs: chance % 7 === 0 ? wait : null,
+          jitter,
+        });
     } else if (what < 68) {
       if (n !== undefined) this.take({ type: 'released', at, n, fence: state.tickets[n].fence });
     } else if (what < 73) this.#lie(pick, chance);
     else if (what < 83) this.take({ type: 'due', at, jitter });
     else if (what < 86) this.take({ type: 'approved', at, n: chance % 2 ? null : pick % (state.tickets.length + 1) });
-    else if (what === 86) this.take({ type: 'declined', at, n: chance % 2 ? null : pick % (state.tickets.length + 1), why: 'w' });
+    else if (what === 86)
+      this.take({ type: 'declined', at, n: chance % 2 ? null : pick % (state.tickets.length + 1), why: 'w' });
     else if (what < 89) this.take({ type: 'paused', at });
     else if (what < 92) this.take({ type: 'resumed', at });
     else if (what === 92) this.take({ type: 'cancelled', at, undo: chance % 2 === 0, why: 'w' });
@@ -173,27 +251,52 @@ class Walk {
     const { fence = 1, status = '' } = this.state.tickets[n] ?? {};
     const stale = fence + (status === 'running' ? [-1, 1, 7][chance % 3] : [-1, 0, 1][chance % 3]);
     const type = (['completed', 'failed', 'released'] as const)[pick % 3];
-    this.take({ type, at: this.at, n, fence: stale, errorClass: 'poison', error: 'lie', retryAfterMs: null, jitter: 0 } as FlowEvent);
+    this.take({
+      type,
+      at: this.at,
+      n,
+      fence: stale,
+      errorClass: 'poison',
+      error: 'lie',
+      retryAfterMs: null,
+      jitter: 0,
+    } as FlowEvent);
     assert.equal(this.#commands[0]?.type, 'refuse', 'a stale token was taken');
   }
 
   #replan(revision: TicketRules[], pick: number, chance: number): void {
-    const wanted = chance % 3 === 0 ? this.state.tickets.map((_, n) => n) : [...this.#of('completed'), ...this.#of('running')];
+    const wanted =
+      chance % 3 === 0 ? this.state.tickets.map((_, n) => n) : [...this.#of('completed'), ...this.#of('running')];
     const keep = revision.map((_, task) => ((task + pick) % 2 ? (wanted[task] ?? null) : null));
-    this.take({ type: 'replanned', at: this.at, rules: revision, deadlines: revision.map(() => this.at + 2_000), keep, gate: chance % 4 === 0, control: control(null) });
+    this.take({
+      type: 'replanned',
+      at: this.at,
+      rules: revision,
+      deadlines: revision.map(() => this.at + 2_000),
+      keep,
+      gate: chance % 4 === 0,
+      control: control(null),
+    });
   }
 
   /** Everyone does their part: agents complete what they get, people approve, time goes on. */
   finish(): void {
     const bound = 20 * (this.state.tickets.length + 5);
     for (let i = 0; !isEnded(this.state.status); i++) {
-      assert.ok(i < bound, `the plan does not end: ${this.state.status} ${this.state.tickets.map((ticket) => ticket.status).join(' ')}`);
+      assert.ok(
+        i < bound,
+        `the plan does not end: ${this.state.status} ${this.state.tickets.map((ticket) => ticket.status).join(' ')}`,
+      );
       const { state } = this;
       this.at++;
       if (state.control.paused) this.take({ type: 'resumed', at: this.at });
-      else if (state.status === 'waiting_approval' || this.#of('approval').length > 0) this.take({ type: 'approved', at: this.at, n: null });
-      else if (this.#of('ready').length > 0) this.take({ type: 'leased', at: this.at, leases: this.#of('ready').map((n) => ({ n, agent: 'a' })) });
-      else if (this.#of('running').length > 0) for (const n of this.#of('running')) this.take({ type: 'completed', at: this.at, n, fence: this.state.tickets[n].fence });
+      else if (state.status === 'waiting_approval' || this.#of('approval').length > 0)
+        this.take({ type: 'approved', at: this.at, n: null });
+      else if (this.#of('ready').length > 0)
+        this.take({ type: 'leased', at: this.at, leases: this.#of('ready').map((n) => ({ n, agent: 'a' })) });
+      else if (this.#of('running').length > 0)
+        for (const n of this.#of('running'))
+          this.take({ type: 'completed', at: this.at, n, fence: this.state.tickets[n].fence });
       else {
         assert.ok(state.timerAt !== null, 'nothing is under way and nothing is due');
         this.at = Math.max(this.at, state.timerAt);
@@ -203,9 +306,20 @@ class Walk {
   }
 }
 
-function walk({ rules: tasks, gate, validUntil }: { rules: TicketRules[]; gate: boolean; validUntil: number | null }, steps: Move[], revision: TicketRules[]): Walk {
+function walk(
+  { rules: tasks, gate, validUntil }: { rules: TicketRules[]; gate: boolean; validUntil: number | null },
+  steps: Move[],
+  revision: TicketRules[],
+): Walk {
   const run = new Walk();
-  run.take({ type: 'submitted', at: 0, rules: tasks, deadlines: tasks.map((task) => task.timeoutMs), gate, control: control(validUntil) });
+  run.take({
+    type: 'submitted',
+    at: 0,
+    rules: tasks,
+    deadlines: tasks.map((task) => task.timeoutMs),
+    gate,
+    control: control(validUntil),
+  });
   for (const step of steps) run.move(step, revision);
   return run;
 }
@@ -219,7 +333,14 @@ describe('decide(), whatever happens in whatever order', () => {
   });
 
   it('keeps every rule in small plans, where everything meets everything', () => {
-    const small = fc.record({ rules: rules(4), gate: fc.boolean(), validUntil: fc.option(fc.integer({ min: 1, max: 3_000 })) });
-    fc.assert(fc.property(small, moves, rules(4), (plan, steps, revision) => walk(plan, steps, revision).finish()), { numRuns: 3_000 });
+    const small = fc.record({
+      rules: rules(4),
+      gate: fc.boolean(),
+      validUntil: fc.option(fc.integer({ min: 1, max: 3_000 })),
+    });
+    fc.assert(
+      fc.property(small, moves, rules(4), (plan, steps, revision) => walk(plan, steps, revision).finish()),
+      { numRuns: 3_000 },
+    );
   });
 });

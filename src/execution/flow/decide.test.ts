@@ -2,15 +2,34 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
-import type { Decision, ErrorClass, FlowCommand, FlowEvent, PlanControl, PlanState, TicketRules } from './flow-state.ts';
+import type {
+  Decision,
+  ErrorClass,
+  FlowCommand,
+  FlowEvent,
+  PlanControl,
+  PlanState,
+  TicketRules,
+} from './flow-state.ts';
 
 const CONTROL: PlanControl = {
-  paused: false, stopping: null, undo: false, validUntil: null, backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 }, stopGraceMs: 5_000,
+  paused: false,
+  stopping: null,
+  undo: false,
+  validUntil: null,
+  backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 },
+  stopGraceMs: 5_000,
 };
 const DEADLINE = 100_000;
 
 const rule = (deps: number[] = [], more: Partial<TicketRules> = {}): TicketRules => ({
-  deps, timeoutMs: 60_000, maxRetries: 2, gated: false, compensable: false, undoes: null, ...more,
+  deps,
+  timeoutMs: 60_000,
+  maxRetries: 2,
+  gated: false,
+  compensable: false,
+  undoes: null,
+  ...more,
 });
 const undoable = (deps: number[] = []): TicketRules => rule(deps, { compensable: true, maxRetries: 0 });
 
@@ -22,7 +41,17 @@ class Run {
 
   constructor(rules: TicketRules[], { gate = false, ...control }: Partial<PlanControl> & { gate?: boolean } = {}) {
     this.state = null as never;
-    this.#take(decide(null, { type: 'submitted', at: 0, rules, deadlines: rules.map(() => DEADLINE), gate, control: { ...CONTROL, ...control } }), 0);
+    this.#take(
+      decide(null, {
+        type: 'submitted',
+        at: 0,
+        rules,
+        deadlines: rules.map(() => DEADLINE),
+        gate,
+        control: { ...CONTROL, ...control },
+      }),
+      0,
+    );
   }
 
   do(event: FlowEvent): this {
@@ -56,9 +85,23 @@ class Run {
     return this;
   }
 
-  fail(at: number, n: number, errorClass: ErrorClass = 'poison', more: { retryAfterMs?: number; jitter?: number } = {}): this {
+  fail(
+    at: number,
+    n: number,
+    errorClass: ErrorClass = 'poison',
+    more: { retryAfterMs?: number; jitter?: number } = {},
+  ): this {
     const { retryAfterMs = null, jitter = 1 } = more;
-    return this.do({ type: 'failed', at, n, fence: this.state.tickets[n].fence, errorClass, error: 'broken', retryAfterMs, jitter });
+    return this.do({
+      type: 'failed',
+      at,
+      n,
+      fence: this.state.tickets[n].fence,
+      errorClass,
+      error: 'broken',
+      retryAfterMs,
+      jitter,
+    });
   }
 
   due(at: number): this {
@@ -75,7 +118,11 @@ class Run {
   }
 
   events(name?: string): string[] {
-    return this.all.flatMap((command) => (command.type === 'publish' && (name === undefined || command.event === name) ? [`${command.event}${command.n === null ? '' : ` ${command.n}`}`] : []));
+    return this.all.flatMap((command) =>
+      command.type === 'publish' && (name === undefined || command.event === name)
+        ? [`${command.event}${command.n === null ? '' : ` ${command.n}`}`]
+        : [],
+    );
   }
 
   /** The consolidation that the last end published. */
@@ -98,7 +145,8 @@ describe('the start of a plan', () => {
 
   it('completes at once when there is nothing to do', () => assert.equal(new Run([]).state.status, 'completed'));
 
-  it('begins with nothing but a submission', () => assert.throws(() => decide(null, { type: 'paused', at: 0 }), /begins with "submitted"/));
+  it('begins with nothing but a submission', () =>
+    assert.throws(() => decide(null, { type: 'paused', at: 0 }), /begins with "submitted"/));
 });
 
 describe('dependencies', () => {
@@ -110,7 +158,8 @@ describe('dependencies', () => {
     assert.equal(run.run(5, 2).state.status, 'completed');
   });
 
-  it('counts a dependency that is named twice', () => assert.equal(new Run([rule(), rule([0, 0])]).run(1, 0, 1).state.status, 'completed'));
+  it('counts a dependency that is named twice', () =>
+    assert.equal(new Run([rule(), rule([0, 0])]).run(1, 0, 1).state.status, 'completed'));
 });
 
 describe('the fencing token', () => {
@@ -121,8 +170,21 @@ describe('the fencing token', () => {
   for (const type of ['completed', 'failed', 'released'] as const) {
     it(`refuses "${type}" under a stale, a future and an unknown token, and changes nothing`, () => {
       const before = run();
-      for (const [n, fence] of [[0, 1], [0, 3], [7, 2]]) {
-        const event = { type, at: 1_004, n, fence, errorClass: 'poison', error: '', retryAfterMs: null, jitter: 0 } as FlowEvent;
+      for (const [n, fence] of [
+        [0, 1],
+        [0, 3],
+        [7, 2],
+      ]) {
+        const event = {
+          type,
+          at: 1_004,
+          n,
+          fence,
+          errorClass: 'poison',
+          error: '',
+          retryAfterMs: null,
+          jitter: 0,
+        } as FlowEvent;
         const after = decide(before.state, event);
         assert.equal((after.commands[0] as { code?: string }).code, 'LEASE_FENCED');
         assert.equal(after.commands.length, 1);
@@ -149,13 +211,17 @@ describe('retries', () => {
   }
 
   for (const errorClass of ['auth', 'poison'] as const) {
-    it(`does not try again after "${errorClass}"`, () => assert.equal(new Run([rule()]).lease(1, 0).fail(2, 0, errorClass).state.status, 'failed'));
+    it(`does not try again after "${errorClass}"`, () =>
+      assert.equal(new Run([rule()]).lease(1, 0).fail(2, 0, errorClass).state.status, 'failed'));
   }
 
   const dueAfter = (jitter: number, attempt: number, backoff = {}): number => {
-    const run = new Run([rule([], { maxRetries: 60, timeoutMs: 1e9 })], { backoff: { ...CONTROL.backoff, ...backoff } });
+    const run = new Run([rule([], { maxRetries: 60, timeoutMs: 1e9 })], {
+      backoff: { ...CONTROL.backoff, ...backoff },
+    });
     let at = 0;
-    for (let i = 1; i < attempt; i++) at = run.lease(at, 0).fail(at, 0, 'transient').state.tickets[0].due!, run.due(at);
+    for (let i = 1; i < attempt; i++)
+      ((at = run.lease(at, 0).fail(at, 0, 'transient').state.tickets[0].due!), run.due(at));
     return run.lease(at, 0).fail(at, 0, 'transient', { jitter }).state.tickets[0].due! - at;
   };
 
@@ -164,7 +230,8 @@ describe('retries', () => {
     assert.deepEqual([dueAfter(0, 3), dueAfter(1, 3)], [2_000, 4_000]);
   });
 
-  it('waits no longer than the cap, however often it failed', () => assert.deepEqual([dueAfter(1, 8), dueAfter(0, 50)], [60_000, 30_000]));
+  it('waits no longer than the cap, however often it failed', () =>
+    assert.deepEqual([dueAfter(1, 8), dueAfter(0, 50)], [60_000, 30_000]));
 
   it('waits the time that the agent names, in whole milliseconds', () => {
     const run = new Run([rule()]).lease(1, 0).fail(10, 0, 'quota', { retryAfterMs: 1_234.5 });
@@ -195,7 +262,11 @@ describe('time', () => {
   });
 
   it('says once that a ticket is late, and counts it as a violation', () => {
-    const run = new Run([rule([], { timeoutMs: 1e6 })]).due(DEADLINE).due(DEADLINE + 5).lease(DEADLINE + 6, 0).complete(DEADLINE + 7, 0);
+    const run = new Run([rule([], { timeoutMs: 1e6 })])
+      .due(DEADLINE)
+      .due(DEADLINE + 5)
+      .lease(DEADLINE + 6, 0)
+      .complete(DEADLINE + 7, 0);
     assert.deepEqual(run.events('ticket.late'), ['ticket.late 0']);
     assert.equal(run.result.sla.violations, 1);
     assert.equal(run.state.status, 'completed');
@@ -221,7 +292,9 @@ describe('approval', () => {
   });
 
   it('approves the destructive tasks with the plan', () => {
-    const run = new Run([rule(), rule([0], { gated: true })], { gate: true }).do({ type: 'approved', at: 1, n: null }).run(2, 0, 1);
+    const run = new Run([rule(), rule([0], { gated: true })], { gate: true })
+      .do({ type: 'approved', at: 1, n: null })
+      .run(2, 0, 1);
     assert.equal(run.state.status, 'completed');
   });
 
@@ -252,7 +325,9 @@ describe('approval', () => {
   });
 
   it('fails a plan whose destructive task is declined', () => {
-    const run = new Run([undoable(), rule([0], { gated: true })]).run(1, 0).do({ type: 'declined', at: 3, n: null, why: 'no' });
+    const run = new Run([undoable(), rule([0], { gated: true })])
+      .run(1, 0)
+      .do({ type: 'declined', at: 3, n: null, why: 'no' });
     assert.equal(run.statuses, 'compensating failed ready');
     assert.equal(run.run(4, 2).state.status, 'compensated');
   });
@@ -290,7 +365,11 @@ describe('pause and resume', () => {
   });
 
   it('does the same once when it is said twice', () => {
-    const run = new Run([rule()]).do({ type: 'paused', at: 1 }).do({ type: 'paused', at: 2 }).do({ type: 'resumed', at: 3 }).do({ type: 'resumed', at: 4 });
+    const run = new Run([rule()])
+      .do({ type: 'paused', at: 1 })
+      .do({ type: 'paused', at: 2 })
+      .do({ type: 'resumed', at: 3 })
+      .do({ type: 'resumed', at: 4 });
     assert.deepEqual(run.events('plan.paused'), ['plan.paused']);
     assert.deepEqual(run.events('plan.resumed'), ['plan.resumed']);
   });
@@ -309,7 +388,9 @@ describe('cancelling', () => {
   });
 
   it('tells running attempts to stop, waits for them, and fences them after the grace', () => {
-    const run = new Run([rule(), rule(), rule()]).lease(1, 0, 1).do({ type: 'cancelled', at: 10, undo: false, why: '' });
+    const run = new Run([rule(), rule(), rule()])
+      .lease(1, 0, 1)
+      .do({ type: 'cancelled', at: 10, undo: false, why: '' });
     assert.equal(run.statuses, 'running running cancelled');
     assert.ok(has(run, 'ticket.stop', 0) && has(run, 'ticket.stop', 1));
     run.fail(20, 0, 'transient');
@@ -320,7 +401,10 @@ describe('cancelling', () => {
   });
 
   it('gives the grace once, however often it is cancelled', () => {
-    const run = new Run([rule([], { maxRetries: 0 }), rule()]).lease(1, 0, 1).fail(2, 0).do({ type: 'cancelled', at: 4_000, undo: false, why: '' });
+    const run = new Run([rule([], { maxRetries: 0 }), rule()])
+      .lease(1, 0, 1)
+      .fail(2, 0)
+      .do({ type: 'cancelled', at: 4_000, undo: false, why: '' });
     assert.equal(run.due(5_002).state.status, 'cancelled');
   });
 
@@ -331,14 +415,19 @@ describe('cancelling', () => {
   });
 
   it('undoes what is done when asked to, and ends compensated', () => {
-    const run = new Run([undoable(), undoable([0]), rule([1])]).run(1, 0, 1).do({ type: 'cancelled', at: 5, undo: true, why: '' });
+    const run = new Run([undoable(), undoable([0]), rule([1])])
+      .run(1, 0, 1)
+      .do({ type: 'cancelled', at: 5, undo: true, why: '' });
     assert.equal(run.state.status, 'compensating');
     assert.equal(run.run(6, 3, 4).state.status, 'compensated');
     assert.equal(run.statuses, 'compensated compensated cancelled completed completed');
   });
 
   it('ends a paused plan, with what it undoes', () => {
-    const run = new Run([undoable(), rule([0])]).run(1, 0).do({ type: 'paused', at: 3 }).do({ type: 'cancelled', at: 4, undo: true, why: '' });
+    const run = new Run([undoable(), rule([0])])
+      .run(1, 0)
+      .do({ type: 'paused', at: 3 })
+      .do({ type: 'cancelled', at: 4, undo: true, why: '' });
     assert.ok(has(run, 'ticket.ready', 2));
     assert.equal(run.run(5, 2).state.status, 'compensated');
   });
@@ -360,11 +449,15 @@ describe('failure and compensation', () => {
     assert.equal(run.run(6, 4).state.status, 'compensated');
   });
 
-  it('ends failed when there is nothing to undo', () => assert.equal(new Run([rule(), rule([0])]).run(1, 0).lease(3, 1).fail(4, 1).state.status, 'failed'));
+  it('ends failed when there is nothing to undo', () =>
+    assert.equal(new Run([rule(), rule([0])]).run(1, 0).lease(3, 1).fail(4, 1).state.status, 'failed'));
 
   it('undoes a diamond from its end to its beginning', () => {
     // 0 → 1, 2 → 3 → 4 (fails)
-    const run = new Run([undoable(), undoable([0]), undoable([0]), undoable([1, 2]), rule([3])]).run(1, 0, 1, 2, 3).lease(9, 4).fail(10, 4);
+    const run = new Run([undoable(), undoable([0]), undoable([0]), undoable([1, 2]), rule([3])])
+      .run(1, 0, 1, 2, 3)
+      .lease(9, 4)
+      .fail(10, 4);
     assert.equal(run.statuses, 'completed completed completed compensating failed ready');
     run.run(11, 5);
     assert.equal(run.state.tickets[1].status, 'compensating');
@@ -374,7 +467,10 @@ describe('failure and compensation', () => {
     assert.equal(run.state.tickets[0].status, 'completed');
     run.run(15, 7).run(17, 8);
     assert.equal(run.state.status, 'compensated');
-    const order = run.events().filter((event) => event.startsWith('ticket.compensating')).map((event) => event.slice(-1));
+    const order = run
+      .events()
+      .filter((event) => event.startsWith('ticket.compensating'))
+      .map((event) => event.slice(-1));
     assert.deepEqual([order[0], order.slice(1, 3).sort().join(''), order[3]], ['3', '12', '0']);
   });
 
@@ -388,13 +484,23 @@ describe('failure and compensation', () => {
   });
 
   it('tries a compensation again although the plan is stopping', () => {
-    const run = new Run([rule([], { compensable: true, maxRetries: 1 }), rule([0], { maxRetries: 0 })]).run(1, 0).lease(3, 1).fail(4, 1).lease(5, 2).fail(6, 2, 'transient');
+    const run = new Run([rule([], { compensable: true, maxRetries: 1 }), rule([0], { maxRetries: 0 })])
+      .run(1, 0)
+      .lease(3, 1)
+      .fail(4, 1)
+      .lease(5, 2)
+      .fail(6, 2, 'transient');
     assert.equal(run.state.tickets[2].status, 'backoff');
     assert.equal(run.due(1_006).run(1_007, 2).state.status, 'compensated');
   });
 
   it('ends failed and inconsistent when a compensation fails, and still undoes the rest', () => {
-    const run = new Run([undoable(), undoable([0]), rule([1])]).run(1, 0, 1).lease(5, 2).fail(6, 2).lease(7, 3).fail(8, 3);
+    const run = new Run([undoable(), undoable([0]), rule([1])])
+      .run(1, 0, 1)
+      .lease(5, 2)
+      .fail(6, 2)
+      .lease(7, 3)
+      .fail(8, 3);
     assert.equal(run.state.tickets[1].status, 'completed');
     assert.equal(run.state.tickets[0].status, 'compensating');
     run.run(9, 4);
@@ -412,16 +518,27 @@ describe('retrying a plan', () => {
     assert.deepEqual([run.state.tickets[1].attempt, run.state.tickets[1].fence], [0, 1]);
     assert.equal(run.state.tickets[1].deadline, 60_010);
     assert.equal(run.run(11, 1, 2).state.status, 'completed');
-    assert.deepEqual(run.events('ticket.completed'), ['ticket.completed 0', 'ticket.completed 1', 'ticket.completed 2']);
+    assert.deepEqual(run.events('ticket.completed'), [
+      'ticket.completed 0',
+      'ticket.completed 1',
+      'ticket.completed 2',
+    ]);
   });
 
   it('goes on from a cancelled plan', () => {
-    const run = new Run([rule(), rule([0])]).run(1, 0).do({ type: 'cancelled', at: 3, undo: false, why: '' }).do({ type: 'retried', at: 4 });
+    const run = new Run([rule(), rule([0])])
+      .run(1, 0)
+      .do({ type: 'cancelled', at: 3, undo: false, why: '' })
+      .do({ type: 'retried', at: 4 });
     assert.equal(run.run(5, 1).state.status, 'completed');
   });
 
   it('does again what was undone, and not what could not be; that is no inconsistency', () => {
-    const run = new Run([undoable(), rule([0]), rule([1], { maxRetries: 0 })]).run(1, 0, 1).lease(5, 2).fail(6, 2).run(7, 3);
+    const run = new Run([undoable(), rule([0]), rule([1], { maxRetries: 0 })])
+      .run(1, 0, 1)
+      .lease(5, 2)
+      .fail(6, 2)
+      .run(7, 3);
     assert.equal(run.state.status, 'compensated');
     run.do({ type: 'retried', at: 10 });
     assert.match(run.statuses, /^ready completed /);
@@ -430,7 +547,12 @@ describe('retrying a plan', () => {
   });
 
   it('undoes again what was done again', () => {
-    const run = new Run([undoable(), rule([0], { maxRetries: 0 })]).run(1, 0).lease(3, 1).fail(4, 1).run(5, 2).do({ type: 'retried', at: 10 });
+    const run = new Run([undoable(), rule([0], { maxRetries: 0 })])
+      .run(1, 0)
+      .lease(3, 1)
+      .fail(4, 1)
+      .run(5, 2)
+      .do({ type: 'retried', at: 10 });
     assert.equal(run.run(11, 0).lease(13, 1).fail(14, 1).run(15, 3).state.status, 'compensated');
   });
 
@@ -443,8 +565,18 @@ describe('retrying a plan', () => {
 });
 
 describe('replanning', () => {
-  const replan = (rules: TicketRules[], keep: (number | null)[], more: { at?: number; gate?: boolean } = {}): FlowEvent => ({
-    type: 'replanned', at: more.at ?? 10, rules, deadlines: rules.map(() => DEADLINE), keep, gate: more.gate ?? false, control: CONTROL,
+  const replan = (
+    rules: TicketRules[],
+    keep: (number | null)[],
+    more: { at?: number; gate?: boolean } = {},
+  ): FlowEvent => ({
+    type: 'replanned',
+    at: more.at ?? 10,
+    rules,
+    deadlines: rules.map(() => DEADLINE),
+    keep,
+    gate: more.gate ?? false,
+    control: CONTROL,
   });
 
   it('keeps what is done and what runs, replaces the rest, and stops what it replaces', () => {
@@ -464,7 +596,11 @@ describe('replanning', () => {
   });
 
   it('opens a failed plan again', () => {
-    const run = new Run([rule(), rule([0])]).run(1, 0).lease(3, 1).fail(4, 1).do(replan([rule(), rule([0])], [0, null]));
+    const run = new Run([rule(), rule([0])])
+      .run(1, 0)
+      .lease(3, 1)
+      .fail(4, 1)
+      .do(replan([rule(), rule([0])], [0, null]));
     assert.equal(run.run(12, 2).state.status, 'completed');
   });
 
@@ -472,11 +608,22 @@ describe('replanning', () => {
     const run = new Run([rule(), rule([0])]);
     for (const keep of [[1], [9]]) assert.equal(run.do(replan([rule()], keep)).refusal, 'PLAN_STATE');
     run.run(1, 0).lease(3, 1).fail(4, 1);
-    for (const keep of [[1], [0, 0]]) assert.equal(run.do(replan(keep.map(() => rule()), keep)).refusal, 'PLAN_STATE');
+    for (const keep of [[1], [0, 0]])
+      assert.equal(
+        run.do(
+          replan(
+            keep.map(() => rule()),
+            keep,
+          ),
+        ).refusal,
+        'PLAN_STATE',
+      );
   });
 
   it('starts nothing new before a gated revision is approved, while kept attempts go on', () => {
-    const run = new Run([rule([], { timeoutMs: 1_000 }), rule()]).lease(1, 0).do(replan([rule(), rule(), rule([0])], [0, 1, null], { gate: true }));
+    const run = new Run([rule([], { timeoutMs: 1_000 }), rule()])
+      .lease(1, 0)
+      .do(replan([rule(), rule(), rule([0])], [0, 1, null], { gate: true }));
     assert.equal(run.state.status, 'waiting_approval');
     assert.equal(run.statuses, 'running waiting waiting');
     assert.ok(has(run, 'ticket.withdraw', 1));
@@ -487,19 +634,27 @@ describe('replanning', () => {
   });
 
   it('keeps what is done when a gated revision is declined, and ends cancelled', () => {
-    const run = new Run([rule(), rule()]).run(1, 0).do(replan([rule(), rule()], [0, null], { gate: true })).do({ type: 'declined', at: 11, n: null, why: 'no' });
+    const run = new Run([rule(), rule()])
+      .run(1, 0)
+      .do(replan([rule(), rule()], [0, null], { gate: true }))
+      .do({ type: 'declined', at: 11, n: null, why: 'no' });
     assert.equal(run.state.status, 'cancelled');
     assert.equal(run.statuses, 'completed cancelled cancelled');
     assert.equal(run.do({ type: 'retried', at: 12 }).state.status, 'waiting_approval');
   });
 
   it('fails a plan whose kept attempt fails while the revision waits for approval', () => {
-    const run = new Run([rule([], { maxRetries: 0 })]).lease(1, 0).do(replan([rule(), rule()], [0, null], { gate: true })).fail(11, 0);
+    const run = new Run([rule([], { maxRetries: 0 })])
+      .lease(1, 0)
+      .do(replan([rule(), rule()], [0, null], { gate: true }))
+      .fail(11, 0);
     assert.equal(run.state.status, 'failed');
   });
 
   it('refuses to retry what builds on a replaced ticket that was undone', () => {
-    const run = new Run([undoable(), undoable([0]), rule()]).run(1, 0, 1).do(replan([rule(), rule([], { maxRetries: 0 })], [1, null]));
+    const run = new Run([undoable(), undoable([0]), rule()])
+      .run(1, 0, 1)
+      .do(replan([rule(), rule([], { maxRetries: 0 })], [1, null]));
     run.lease(11, 3).fail(12, 3).run(13, 4).run(15, 5);
     assert.equal(run.state.status, 'compensated');
     assert.equal(run.do({ type: 'retried', at: 20 }).refusal, 'PLAN_STATE');
@@ -516,7 +671,10 @@ describe('giving a ticket back', () => {
   });
 
   it('cancels it when the plan is stopping', () => {
-    const run = new Run([rule()]).lease(1, 0).do({ type: 'cancelled', at: 2, undo: false, why: '' }).do({ type: 'released', at: 3, n: 0, fence: 1 });
+    const run = new Run([rule()])
+      .lease(1, 0)
+      .do({ type: 'cancelled', at: 2, undo: false, why: '' })
+      .do({ type: 'released', at: 3, n: 0, fence: 1 });
     assert.equal(run.state.status, 'cancelled');
   });
 });

@@ -40,36 +40,67 @@ const refuse = (draft: Draft, verb: string): Refusal => ({
 
 function apply(draft: Draft, event: Exclude<FlowEvent, { type: 'submitted' }>): Refusal | null {
   switch (event.type) {
-    case 'leased': return lease(draft, event);
-    case 'completed': return complete(draft, event);
-    case 'failed': return fail(draft, event);
-    case 'released': return release(draft, event);
-    case 'due': return wake(draft, event);
-    case 'approved': return approve(draft, event);
-    case 'declined': return decline(draft, event);
-    case 'paused': return pause(draft);
-    case 'resumed': return resume(draft);
-    case 'cancelled': return cancel(draft, event);
-    case 'retried': return retry(draft);
-    case 'replanned': return replan(draft, event);
-    case 'consolidated': return finish(draft, event);
+    case 'leased':
+      return lease(draft, event);
+    case 'completed':
+      return complete(draft, event);
+    case 'failed':
+      return fail(draft, event);
+    case 'released':
+      return release(draft, event);
+    case 'due':
+      return wake(draft, event);
+    case 'approved':
+      return approve(draft, event);
+    case 'declined':
+      return decline(draft, event);
+    case 'paused':
+      return pause(draft);
+    case 'resumed':
+      return resume(draft);
+    case 'cancelled':
+      return cancel(draft, event);
+    case 'retried':
+      return retry(draft);
+    case 'replanned':
+      return replan(draft, event);
+    case 'consolidated':
+      return finish(draft, event);
   }
 }
 
 function newTicket(rules: TicketRules, deadline: number): TicketState {
   return {
-    status: 'waiting', waits: rules.deps.length, attempt: 0, fence: 0, agent: null, due: null, deadline,
-    startedAt: null, endedAt: null, note: null,
+    status: 'waiting',
+    waits: rules.deps.length,
+    attempt: 0,
+    fence: 0,
+    agent: null,
+    due: null,
+    deadline,
+    startedAt: null,
+    endedAt: null,
+    note: null,
   };
 }
 
 function submit({ at, rules, deadlines, gate, control }: Of<'submitted'>): Decision {
   const tickets = rules.map((rule, n) => newTicket(rule, deadlines[n]));
   const draft: Draft = {
-    at, tickets, commands: [],
+    at,
+    tickets,
+    commands: [],
     state: {
-      flow: FLOW_VERSION, status: 'running', control, rules, dependents: dependentsOf(rules), tickets,
-      open: tickets.length, running: 0, undoWaits: null, timerAt: null,
+      flow: FLOW_VERSION,
+      status: 'running',
+      control,
+      rules,
+      dependents: dependentsOf(rules),
+      tickets,
+      open: tickets.length,
+      running: 0,
+      undoWaits: null,
+      timerAt: null,
     },
   };
   publish(draft, 'plan.received');
@@ -115,7 +146,8 @@ function lease(draft: Draft, event: Of<'leased'>): null {
 function holds(draft: Draft, n: number, fence: number): Refusal | null {
   const ticket = draft.tickets[n];
   if (ticket?.status === 'running' && ticket.fence === fence) return null;
-  const why = ticket === undefined ? 'there is no such ticket' : `the ticket is ${ticket.status} under token ${ticket.fence}`;
+  const why =
+    ticket === undefined ? 'there is no such ticket' : `the ticket is ${ticket.status} under token ${ticket.fence}`;
   return { code: 'LEASE_FENCED', message: `fencing token ${fence} is stale: ${why}` };
 }
 
@@ -125,7 +157,11 @@ function complete(draft: Draft, { n, fence }: Of<'completed'>): Refusal | null {
   const { state, at } = draft;
   const { agent, attempt, startedAt } = draft.tickets[n];
   if (at > draft.tickets[n].deadline) noteLate(draft, n);
-  setTicket(draft, n, { status: 'completed', endedAt: at, note: without(draft.tickets[n].note, 'error', 'errorClass', 'stopAt') });
+  setTicket(draft, n, {
+    status: 'completed',
+    endedAt: at,
+    note: without(draft.tickets[n].note, 'error', 'errorClass', 'stopAt'),
+  });
   publish(draft, 'ticket.completed', n, { agent, fence, attempt, duration_ms: at - startedAt! });
   const { undoes } = state.rules[n];
   if (undoes !== null) {
@@ -152,7 +188,12 @@ function fail(draft: Draft, event: Of<'failed'>): Refusal | null {
 }
 
 function endAttempt(
-  draft: Draft, n: number, errorClass: ErrorClass, error: string, retryAfterMs: number | null, jitter: number,
+  draft: Draft,
+  n: number,
+  errorClass: ErrorClass,
+  error: string,
+  retryAfterMs: number | null,
+  jitter: number,
 ): void {
   const { state, at } = draft;
   const { agent, attempt, fence, startedAt, note } = draft.tickets[n];
@@ -161,7 +202,11 @@ function endAttempt(
   if (note?.stopAt !== undefined) {
     setTicket(draft, n, { status: 'cancelled', endedAt: at, note: { ...note, error, errorClass } });
     publish(draft, 'ticket.cancelled', n, said);
-  } else if (RETRYABLE.has(errorClass) && attempt <= state.rules[n].maxRetries && (undoing || state.control.stopping === null)) {
+  } else if (
+    RETRYABLE.has(errorClass) &&
+    attempt <= state.rules[n].maxRetries &&
+    (undoing || state.control.stopping === null)
+  ) {
     const delay_ms = backoffMs(state, attempt, errorClass, retryAfterMs, jitter);
     setTicket(draft, n, { status: 'backoff', due: at + delay_ms, note: { ...note, error, errorClass } });
     publish(draft, 'ticket.retrying', n, { ...said, delay_ms });
@@ -170,7 +215,13 @@ function endAttempt(
 }
 
 /** Exponential with equal jitter: between half and the whole of base × 2^(attempt − 1), capped. Source: AWS, "Exponential backoff and jitter". */
-function backoffMs(state: PlanState, attempt: number, errorClass: ErrorClass, retryAfterMs: number | null, jitter: number): number {
+function backoffMs(
+  state: PlanState,
+  attempt: number,
+  errorClass: ErrorClass,
+  retryAfterMs: number | null,
+  jitter: number,
+): number {
   const { baseMs, maxMs, quotaMs } = state.control.backoff;
   if (retryAfterMs !== null) return Math.max(0, Math.ceil(retryAfterMs));
   const base = errorClass === 'quota' ? Math.max(quotaMs, baseMs) : baseMs;
@@ -179,7 +230,13 @@ function backoffMs(state: PlanState, attempt: number, errorClass: ErrorClass, re
 }
 
 /** The ticket has failed for good: the plan cannot finish. */
-function failTicket(draft: Draft, n: number, errorClass: ErrorClass | 'declined', error: string, said: Record<string, unknown>): void {
+function failTicket(
+  draft: Draft,
+  n: number,
+  errorClass: ErrorClass | 'declined',
+  error: string,
+  said: Record<string, unknown>,
+): void {
   setTicket(draft, n, { status: 'failed', endedAt: draft.at, note: { ...draft.tickets[n].note, error, errorClass } });
   publish(draft, 'ticket.failed', n, said);
   const { undoes } = draft.state.rules[n];
@@ -205,7 +262,11 @@ function stop(draft: Draft, reason: 'failed' | 'cancelled', undo: boolean, said:
       cancelled++;
     }
   }
-  publish(draft, reason === 'failed' ? 'plan.failing' : 'plan.cancelling', null, { ...said, cancelled, running: state.running });
+  publish(draft, reason === 'failed' ? 'plan.failing' : 'plan.cancelling', null, {
+    ...said,
+    cancelled,
+    running: state.running,
+  });
   setTimer(draft);
 }
 
@@ -352,12 +413,18 @@ function cancel(draft: Draft, { undo, why }: Of<'cancelled'>): Refusal | null {
 
 function retry(draft: Draft): Refusal | null {
   const { state, at } = draft;
-  if (state.status === 'completed' || state.status === 'rejected' || !isEnded(state.status)) return refuse(draft, 'retried');
+  if (state.status === 'completed' || state.status === 'rejected' || !isEnded(state.status))
+    return refuse(draft, 'retried');
   const again = draft.tickets.flatMap(({ status, note }, n) =>
-    state.rules[n].undoes === null && !note?.superseded && isUndone(status) ? [n] : []);
-  const isReplaced = (dep: number): boolean => draft.tickets[dep].note?.superseded === true && draft.tickets[dep].status !== 'completed';
+    state.rules[n].undoes === null && !note?.superseded && isUndone(status) ? [n] : [],
+  );
+  const isReplaced = (dep: number): boolean =>
+    draft.tickets[dep].note?.superseded === true && draft.tickets[dep].status !== 'completed';
   if (again.some((n) => state.rules[n].deps.some(isReplaced))) {
-    return { code: 'PLAN_STATE', message: 'what would be done again builds on tickets that a revision replaced and that were undone; replan it' };
+    return {
+      code: 'PLAN_STATE',
+      message: 'what would be done again builds on tickets that a revision replaced and that were undone; replan it',
+    };
   }
   const { validUntil } = state.control;
   const latest = validUntil !== null && validUntil > at ? validUntil : Infinity;
@@ -370,7 +437,8 @@ function retry(draft: Draft): Refusal | null {
 }
 
 /** Ended, and nothing of it stands. */
-const isUndone = (status: TicketState['status']): boolean => status === 'failed' || status === 'cancelled' || status === 'compensated';
+const isUndone = (status: TicketState['status']): boolean =>
+  status === 'failed' || status === 'cancelled' || status === 'compensated';
 
 function beginAgain(draft: Draft, n: number, deadline: number): void {
   const { status, note: was } = draft.tickets[n];
@@ -378,7 +446,14 @@ function beginAgain(draft: Draft, n: number, deadline: number): void {
   if (was?.approved) note.approved = true;
   if (was?.redone || status === 'compensated') note.redone = true;
   setTicket(draft, n, {
-    status: 'waiting', attempt: 0, agent: null, due: null, deadline, startedAt: null, endedAt: null, note: without(note),
+    status: 'waiting',
+    attempt: 0,
+    agent: null,
+    due: null,
+    deadline,
+    startedAt: null,
+    endedAt: null,
+    note: without(note),
   });
 }
 
@@ -398,7 +473,8 @@ function canBeKept(draft: Draft, n: number): boolean {
 
 function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   const { state, at } = draft;
-  const startable = state.status === 'waiting_approval' || (state.status === 'running' && state.control.stopping === null);
+  const startable =
+    state.status === 'waiting_approval' || (state.status === 'running' && state.control.stopping === null);
   const ended = state.status === 'failed' || state.status === 'cancelled' || state.status === 'compensated';
   if (!startable && !ended) return refuse(draft, 'replanned');
   const kept = new Set(event.keep);

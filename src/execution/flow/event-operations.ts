@@ -17,7 +17,11 @@ export function eventOperations(store: Store, feed: JournalFeed, defaultInstance
   return {
     async subscribe(who, { instance, planId, after }, on, onClosed) {
       mustDirect(who);
-      return feed.subscribe({ scope: scopeOf(who), instance: filterOf(who, instance), planId, after }, on as Parameters<JournalFeed['subscribe']>[1], onClosed);
+      return feed.subscribe(
+        { scope: scopeOf(who), instance: filterOf(who, instance), planId, after },
+        on as Parameters<JournalFeed['subscribe']>[1],
+        onClosed,
+      );
     },
     async telemetry(who, query) {
       mustDirect(who);

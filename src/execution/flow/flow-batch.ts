@@ -1,4 +1,10 @@
-import { EMPTY_HEAD, journalBody, journalHash, type JournalEvent, type JournalHead } from '../../trust/audit/journal.ts';
+import {
+  EMPTY_HEAD,
+  journalBody,
+  journalHash,
+  type JournalEvent,
+  type JournalHead,
+} from '../../trust/audit/journal.ts';
 import { agentIdOf, type Lease } from '../agents/agent.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
@@ -60,20 +66,39 @@ export class FlowBatch {
   begin(plan: LivePlan, content: PlanContent, event: FlowEvent, who: By, replaces: PlanState | null): void {
     const decision = decide(null, event);
     const draft: DraftPlan = {
-      plan, before: replaces, after: decision.state, specs: [...plan.specs], content, results: new Map(), consolidation: null,
+      plan,
+      before: replaces,
+      after: decision.state,
+      specs: [...plan.specs],
+      content,
+      results: new Map(),
+      consolidation: null,
     };
     this.drafts.set(plan.key, draft);
     this.#carryOut(draft, decision.commands, who);
   }
 
   /** Runs one event through decide(). Returns the refusal, or null when the event took effect. */
-  step(plan: LivePlan, event: FlowEvent, who: By, revised?: { content: PlanContent; specs: readonly TicketSpec[] }): Extract<FlowCommand, { type: 'refuse' }> | null {
+  step(
+    plan: LivePlan,
+    event: FlowEvent,
+    who: By,
+    revised?: { content: PlanContent; specs: readonly TicketSpec[] },
+  ): Extract<FlowCommand, { type: 'refuse' }> | null {
     let draft = this.drafts.get(plan.key);
     const known = (draft?.after ?? plan.state).tickets.length;
     const decision = decide(draft?.after ?? plan.state, event);
     if (decision.commands[0]?.type === 'refuse') return decision.commands[0];
     if (draft === undefined) {
-      draft = { plan, before: plan.state, after: plan.state, specs: plan.specs as DraftPlan['specs'], content: null, results: new Map(), consolidation: null };
+      draft = {
+        plan,
+        before: plan.state,
+        after: plan.state,
+        specs: plan.specs as DraftPlan['specs'],
+        content: null,
+        results: new Map(),
+        consolidation: null,
+      };
       this.drafts.set(plan.key, draft);
     }
     draft.after = decision.state;
@@ -110,7 +135,17 @@ export class FlowBatch {
       const seq = head.seq + 1;
       const keys = [...plans];
       const hash = journalHash(head.hash, instance, seq, at, keys, body);
-      const row = { instance, seq, at, plans: keys, body, hash, events: head.events + events.length, given: head.plans + given, recorded: events };
+      const row = {
+        instance,
+        seq,
+        at,
+        plans: keys,
+        body,
+        hash,
+        events: head.events + events.length,
+        given: head.plans + given,
+        recorded: events,
+      };
       this.columns.journal(row);
       return row;
     });
@@ -130,14 +165,20 @@ export class FlowBatch {
         case 'publish': {
           const { event: type, n, data } = command;
           if (typeof data.agent === 'string') data.agent = agentIdOf(data.agent);
-          const about = n === null ? { data: this.#aboutPlan(draft, type, data) } : { ticket: n, data: this.#aboutTicket(draft, type, n, data) };
+          const about =
+            n === null
+              ? { data: this.#aboutPlan(draft, type, data) }
+              : { ticket: n, data: this.#aboutTicket(draft, type, n, data) };
           this.log(plan.instance, { type, ...who, plan: plan.plan_id, ...about }, plan.key);
           break;
         }
         case 'ticket.ready': {
           const { n } = command;
           const { deadline } = draft.after.tickets[n];
-          this.#ready.add({ plan: plan.key, n, instance: plan.instance, spec: draft.specs[n], createdAt: plan.created_at, deadline }, this.at);
+          this.#ready.add(
+            { plan: plan.key, n, instance: plan.instance, spec: draft.specs[n], createdAt: plan.created_at, deadline },
+            this.at,
+          );
           break;
         }
         case 'ticket.withdraw':
@@ -148,7 +189,11 @@ export class FlowBatch {
           break;
         case 'compensate':
           if (draft.specs === plan.specs) draft.specs = [...draft.specs];
-          draft.specs[command.n] = compensationOf(draft.specs[command.of], command.of, ticketIdOf(plan.key, command.of));
+          draft.specs[command.n] = compensationOf(
+            draft.specs[command.of],
+            command.of,
+            ticketIdOf(plan.key, command.of),
+          );
           break;
         case 'consolidate':
           this.#consolidate(draft, who);
@@ -169,7 +214,12 @@ export class FlowBatch {
     return { ...data, types, risk_band: specs[0]?.risk_band };
   }
 
-  #aboutTicket({ specs, after }: DraftPlan, type: string, n: number, data: Record<string, unknown>): Record<string, unknown> {
+  #aboutTicket(
+    { specs, after }: DraftPlan,
+    type: string,
+    n: number,
+    data: Record<string, unknown>,
+  ): Record<string, unknown> {
     const { task_id, risk_band } = specs[n];
     if (type === 'ticket.completed') return { task: task_id, ...data, slack_ms: after.tickets[n].deadline - this.at };
     return type === 'ticket.late' ? { task: task_id, ...data, risk_band } : { task: task_id, ...data };

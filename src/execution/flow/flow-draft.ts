@@ -14,7 +14,12 @@ export function openDraft(state: PlanState, at: number): Draft {
   return { state: { ...state, tickets }, tickets, commands: [], at };
 }
 
-export function publish(draft: Draft, event: string, n: number | null = null, data: Record<string, unknown> = {}): void {
+export function publish(
+  draft: Draft,
+  event: string,
+  n: number | null = null,
+  data: Record<string, unknown> = {},
+): void {
   draft.commands.push({ type: 'publish', event, n, data });
 }
 
@@ -26,7 +31,8 @@ export function setTicket(draft: Draft, n: number, patch: Partial<TicketState>):
   if (after.status === before.status) return;
   draft.state.open += Number(isOpen(after.status)) - Number(isOpen(before.status));
   draft.state.running += Number(after.status === 'running') - Number(before.status === 'running');
-  if (before.status === 'ready' && after.status !== 'running' && !draft.state.control.paused) draft.commands.push({ type: 'ticket.withdraw', n });
+  if (before.status === 'ready' && after.status !== 'running' && !draft.state.control.paused)
+    draft.commands.push({ type: 'ticket.withdraw', n });
 }
 
 export function wakeAt(draft: Draft, at: number): void {

@@ -10,7 +10,15 @@ import { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule } from '../scheduling/schedule.ts';
 import { ENGINE, FlowBatch, leaseChanges, type By, type SealedRow } from './flow-batch.ts';
 import { isEnded, type ErrorClass, type FlowEvent, type PlanState, type PlanStatus } from './flow-state.ts';
-import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type PlanRef, type Statements } from './flow-store.ts';
+import {
+  appendOne,
+  findKept,
+  findKnown,
+  loadCompanies,
+  type LoadedCompany,
+  type PlanRef,
+  type Statements,
+} from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan, type PlanContent } from './live-plan.ts';
 import { applySubmission, remember, type OwnedCompany } from './owned-company.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
@@ -26,7 +34,12 @@ const TRIES = 5;
 const PAUSE_MS = 200;
 
 /** A change in the company's turn: `apply` decides, and what it returns tells the caller after the commit. */
-type Item = { apply: (batch: FlowBatch) => () => void; reject: (error: unknown) => void; tries: number; submits: PlanRef | null };
+type Item = {
+  apply: (batch: FlowBatch) => () => void;
+  reject: (error: unknown) => void;
+  tries: number;
+  submits: PlanRef | null;
+};
 /** What runs between two commits, alone. */
 type Exclusive = { run: () => Promise<void>; reject: (error: unknown) => void };
 /** A batch with the changes in it. */
@@ -34,7 +47,13 @@ type Turn = { batch: FlowBatch; items: Item[]; told: (() => void)[] };
 /** A turn that was sent; `outcome` is set when the database has answered. */
 type Sent = Turn & { rows: SealedRow[]; outcome: { error: unknown } | 'committed' | null };
 
-export type CommittedRow = { instance: string; seq: number; at: Date; firstEvent: number; events: readonly JournalEvent[] };
+export type CommittedRow = {
+  instance: string;
+  seq: number;
+  at: Date;
+  firstEvent: number;
+  events: readonly JournalEvent[];
+};
 
 export type FlowEngineOptions = {
   store: Store;
@@ -92,7 +111,10 @@ export class FlowEngine implements JournalWriter {
       const fresh = names.filter((name) => !this.#companies.has(name));
       const loaded = await loadCompanies(this.#options.store, fresh);
       for (const company of loaded) this.#takeUp(company);
-      this.#options.onOwned?.({ taken: loaded.map(({ name, plans }) => ({ name, planIds: plans.map((plan) => plan.plan_id) })), given: [] });
+      this.#options.onOwned?.({
+        taken: loaded.map(({ name, plans }) => ({ name, planIds: plans.map((plan) => plan.plan_id) })),
+        given: [],
+      });
     });
   }
 
@@ -131,14 +153,19 @@ export class FlowEngine implements JournalWriter {
   /** C1–C2 in one commit. The same decision again gives the same answer; another one under its plan id is PLAN_CONFLICT. */
   submit(submission: Submission): Promise<Submitted> {
     if (this.#items.length >= QUEUE_LIMIT) {
-      return Promise.reject(new ColmeiaError('QUEUE_FULL', `${QUEUE_LIMIT} changes wait for the database`, { retryAfterMs: 1_000 }));
+      return Promise.reject(
+        new ColmeiaError('QUEUE_FULL', `${QUEUE_LIMIT} changes wait for the database`, { retryAfterMs: 1_000 }),
+      );
     }
     const { instance, planId } = submission;
-    return this.#change((batch) => {
-      const company = this.#companies.get(instance);
-      if (company === undefined) throw notOwner(instance);
-      return applySubmission(batch, company, submission);
-    }, { instance, planId });
+    return this.#change(
+      (batch) => {
+        const company = this.#companies.get(instance);
+        if (company === undefined) throw notOwner(instance);
+        return applySubmission(batch, company, submission);
+      },
+      { instance, planId },
+    );
   }
 
   /**
@@ -146,7 +173,10 @@ export class FlowEngine implements JournalWriter {
    * `revised`: what a new revision changes beside the state. Throws PLAN_STATE when the plan does not allow the event.
    */
   async reopen(
-    key: number, event: (at: number, plan: LivePlan) => FlowEvent, who: By, revised?: { content: PlanContent; specs: readonly TicketSpec[] },
+    key: number,
+    event: (at: number, plan: LivePlan) => FlowEvent,
+    who: By,
+    revised?: { content: PlanContent; specs: readonly TicketSpec[] },
   ): Promise<PlanStatus> {
     if (!this.#plans.has(key)) {
       const kept = await findKept(this.#options.store, key);
@@ -188,13 +218,25 @@ export class FlowEngine implements JournalWriter {
     });
   }
 
-  fail(key: number, n: number, fence: number, failure: { errorClass: ErrorClass; error: string; retryAfterMs: number | null }, who: By): Promise<void> {
+  fail(
+    key: number,
+    n: number,
+    fence: number,
+    failure: { errorClass: ErrorClass; error: string; retryAfterMs: number | null },
+    who: By,
+  ): Promise<void> {
     return this.#change((batch) => {
       const plan = this.#plans.get(key);
       if (plan === undefined) throw fenced(fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.fence === fence && hasFailed(ticket.status)) return; // said before
-      const refusal = this.#endAttempt(batch, plan, n, { type: 'failed', at: batch.at, n, fence, ...failure, jitter: this.#options.random() }, who);
+      const refusal = this.#endAttempt(
+        batch,
+        plan,
+        n,
+        { type: 'failed', at: batch.at, n, fence, ...failure, jitter: this.#options.random() },
+        who,
+      );
       if (refusal) throw refusal;
     });
   }
@@ -321,7 +363,11 @@ export class FlowEngine implements JournalWriter {
 
   #newTurn(): Turn {
     this.#lastAt = Math.max(this.#options.clock.now(), this.#lastAt); // never back, whatever the clock does
-    return { batch: new FlowBatch(this.#lastAt, this.ready, (key) => this.#plans.get(key)?.state), items: [], told: [] };
+    return {
+      batch: new FlowBatch(this.#lastAt, this.ready, (key) => this.#plans.get(key)?.state),
+      items: [],
+      told: [],
+    };
   }
 
   /** Adds what time and agents make possible, and sends the turn. False = it came to nothing. */
@@ -343,13 +389,16 @@ export class FlowEngine implements JournalWriter {
     this.#sent = sent;
     const { store, onFlushed } = this.#options;
     const sentAt = performance.now();
-    store.flush(args).then(
-      () => (sent.outcome = 'committed'),
-      (error: unknown) => (sent.outcome = { error }),
-    ).finally(() => {
-      onFlushed?.(performance.now() - sentAt);
-      this.#wake();
-    });
+    store
+      .flush(args)
+      .then(
+        () => (sent.outcome = 'committed'),
+        (error: unknown) => (sent.outcome = { error }),
+      )
+      .finally(() => {
+        onFlushed?.(performance.now() - sentAt);
+        this.#wake();
+      });
     return true;
   }
 
@@ -392,7 +441,14 @@ export class FlowEngine implements JournalWriter {
       const plan = this.#plans.get(lease.plan);
       const error = `agent ${agentIdOf(lease.agent)} was not heard of for ${registry.leaseDurationMs} ms`;
       const event: FlowEvent = {
-        type: 'failed', at: batch.at, n: lease.n, fence: lease.fence, errorClass: 'timeout', error, retryAfterMs: null, jitter: random(),
+        type: 'failed',
+        at: batch.at,
+        n: lease.n,
+        fence: lease.fence,
+        errorClass: 'timeout',
+        error,
+        retryAfterMs: null,
+        jitter: random(),
       };
       if (plan && this.#endAttempt(batch, plan, lease.n, event, ENGINE) === null) batch.expired.push(lease);
       else registry.end(lease.leaseId);
@@ -450,15 +506,24 @@ export class FlowEngine implements JournalWriter {
     for (const [key, at] of batch.timers) if (this.#plans.has(key)) this.#timers.set(key, at);
     for (const [agent, leases] of granted) for (const lease of registry.deliver(agent, leases)) this.release(lease);
     for (const tell of told) tell();
-    onCommitted(rows.map((row) => ({
-      instance: row.instance, seq: row.seq, at: new Date(row.at), firstEvent: row.events - row.recorded.length + 1, events: row.recorded,
-    })));
+    onCommitted(
+      rows.map((row) => ({
+        instance: row.instance,
+        seq: row.seq,
+        at: new Date(row.at),
+        firstEvent: row.events - row.recorded.length + 1,
+        events: row.recorded,
+      })),
+    );
   }
 
   #grant(plan: LivePlan, n: number, state: PlanState): Lease {
     const { fence, attempt, agent, note } = state.tickets[n];
     const leaseId = leaseIdOf(plan.key, n, fence);
-    return this.#options.registry.grant({ leaseId, plan: plan.key, n, fence, attempt, agent: agent! }, note?.stopAt !== undefined);
+    return this.#options.registry.grant(
+      { leaseId, plan: plan.key, n, fence, attempt, agent: agent! },
+      note?.stopAt !== undefined,
+    );
   }
 
   /** A lease that nobody took up: the ticket is ready again and no attempt is counted. */
@@ -475,7 +540,15 @@ export class FlowEngine implements JournalWriter {
     if (company === undefined) return;
     const known = company.known.get(plan.plan_id);
     if (known) Object.assign(known, { status, rev: plan.rev });
-    else remember(company, plan.plan_id, { key: plan.key, digest: plan.digest, status, invalid: false, rev: plan.rev, faults: [] });
+    else
+      remember(company, plan.plan_id, {
+        key: plan.key,
+        digest: plan.digest,
+        status,
+        invalid: false,
+        rev: plan.rev,
+        faults: [],
+      });
     if (!isEnded(status)) company.plans.add(plan);
     else if (isEnded(plan.state.status)) {
       this.#plans.delete(plan.key);
@@ -497,24 +570,34 @@ export class FlowEngine implements JournalWriter {
     const { code, constraint } = error as { code?: string; constraint?: string };
     const isKnownPlan = code === '23505' && constraint === 'plan_id';
     const isTriedAgain = isKnownPlan || code === '23505' || code === 'CM001';
-    const again = [...sent.items.filter((item) => {
-      const isTried = isTriedAgain && ++item.tries <= TRIES;
-      if (!isTried) item.reject(error);
-      return isTried;
-    }), ...(open?.items ?? [])];
+    const again = [
+      ...sent.items.filter((item) => {
+        const isTried = isTriedAgain && ++item.tries <= TRIES;
+        if (!isTried) item.reject(error);
+        return isTried;
+      }),
+      ...(open?.items ?? []),
+    ];
     this.#items.unshift(...again);
     this.#again = true;
     for (const plan of touched) this.#ripen(plan);
     for (const lease of [...sent.batch.expired, ...(open?.batch.expired ?? [])]) registry.expireNow(lease);
     if (isKnownPlan) {
-      for (const [ref, known] of await findKnown(store, sent.items.flatMap((item) => item.submits ?? []))) {
+      for (const [ref, known] of await findKnown(
+        store,
+        sent.items.flatMap((item) => item.submits ?? []),
+      )) {
         const company = this.#companies.get(ref.instance);
         if (company) remember(company, ref.planId, known);
       }
       return true;
     }
     for (const row of sent.rows) this.#stale.add(row.instance);
-    log('warn', { err: error, instances: sent.rows.map((row) => row.instance) }, 'a commit was refused; its companies are loaded again');
+    log(
+      'warn',
+      { err: error, instances: sent.rows.map((row) => row.instance) },
+      'a commit was refused; its companies are loaded again',
+    );
     if (!isTriedAgain) await sleep(PAUSE_MS);
     return true;
   }
@@ -578,7 +661,10 @@ export class FlowEngine implements JournalWriter {
     this.ready.removePlan(plan.key);
     state.tickets.forEach(({ status, deadline }, n) => {
       if (status !== 'ready' || state.control.paused) return;
-      this.ready.add({ plan: plan.key, n, instance: plan.instance, spec: plan.specs[n], createdAt: plan.created_at, deadline }, this.#lastAt);
+      this.ready.add(
+        { plan: plan.key, n, instance: plan.instance, spec: plan.specs[n], createdAt: plan.created_at, deadline },
+        this.#lastAt,
+      );
     });
     if (state.timerAt !== null) this.#timers.set(plan.key, state.timerAt);
   }
@@ -618,18 +704,23 @@ export class FlowEngine implements JournalWriter {
     if (at === Infinity || (this.#alarm !== null && this.#alarmAt === at)) return;
     if (this.#alarm !== null) clearTimeout(this.#alarm);
     this.#alarmAt = at;
-    this.#alarm = setTimeout(() => {
-      this.#alarm = null;
-      this.#wake();
-    }, Math.min(Math.max(0, at - this.#options.clock.now()) + 1, 2 ** 31 - 1));
+    this.#alarm = setTimeout(
+      () => {
+        this.#alarm = null;
+        this.#wake();
+      },
+      Math.min(Math.max(0, at - this.#options.clock.now()) + 1, 2 ** 31 - 1),
+    );
   }
 }
 
 /** States a ticket can be in after a failed attempt, while its token is still the last one. */
-export const hasFailed = (status: string): boolean => status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
+export const hasFailed = (status: string): boolean =>
+  status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const notOwner = (instance: string): ColmeiaError =>
   new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
-const fenced = (fence: number): ColmeiaError => new ColmeiaError('LEASE_FENCED', `fencing token ${fence} is stale: the plan has ended`);
+const fenced = (fence: number): ColmeiaError =>
+  new ColmeiaError('LEASE_FENCED', `fencing token ${fence} is stale: the plan has ended`);

@@ -140,10 +140,26 @@ export type Consolidation = {
 
 /** What happens to a plan. `at` is epoch ms; chance comes in with the event. */
 export type FlowEvent =
-  | { type: 'submitted'; at: number; rules: readonly TicketRules[]; deadlines: readonly number[]; gate: boolean; control: PlanControl }
+  | {
+      type: 'submitted';
+      at: number;
+      rules: readonly TicketRules[];
+      deadlines: readonly number[];
+      gate: boolean;
+      control: PlanControl;
+    }
   | { type: 'leased'; at: number; leases: readonly { n: number; agent: string }[] }
   | { type: 'completed'; at: number; n: number; fence: number }
-  | { type: 'failed'; at: number; n: number; fence: number; errorClass: ErrorClass; error: string; retryAfterMs: number | null; jitter: number }
+  | {
+      type: 'failed';
+      at: number;
+      n: number;
+      fence: number;
+      errorClass: ErrorClass;
+      error: string;
+      retryAfterMs: number | null;
+      jitter: number;
+    }
   /** An agent gives a ticket back unstarted: no attempt is counted. */
   | { type: 'released'; at: number; n: number; fence: number }
   /** The timer went off. */
@@ -157,7 +173,15 @@ export type FlowEvent =
   /** An ended plan goes on from its failed tickets. */
   | { type: 'retried'; at: number }
   /** A new revision: `keep[i]` is the number of the ticket that already does task i, null = a new ticket. Only a ticket that completed or has started can be kept. deps are task positions. */
-  | { type: 'replanned'; at: number; rules: readonly TicketRules[]; deadlines: readonly number[]; keep: readonly (number | null)[]; gate: boolean; control: PlanControl }
+  | {
+      type: 'replanned';
+      at: number;
+      rules: readonly TicketRules[];
+      deadlines: readonly number[];
+      keep: readonly (number | null)[];
+      gate: boolean;
+      control: PlanControl;
+    }
   | { type: 'consolidated'; at: number; result: Consolidation };
 
 /** What the interpreter has to do; order matters, the commit comes first. */
@@ -184,11 +208,14 @@ export const isEnded = (status: PlanStatus): boolean => ENDED.has(status);
 
 /** True while the ticket has not come to an end. */
 export function isOpen(status: TicketStatus): boolean {
-  return status === 'waiting' || status === 'approval' || status === 'ready' || status === 'backoff' || status === 'running';
+  return (
+    status === 'waiting' || status === 'approval' || status === 'ready' || status === 'backoff' || status === 'running'
+  );
 }
 
 /** True when what waits for the ticket may start, as far as this ticket goes. */
-const hasCompleted = (status: TicketStatus): boolean => status === 'completed' || status === 'compensating' || status === 'compensated';
+const hasCompleted = (status: TicketStatus): boolean =>
+  status === 'completed' || status === 'compensating' || status === 'compensated';
 
 /** How many dependencies have not completed; those that do not exist yet count too. */
 export function waitsOf({ deps }: TicketRules, tickets: readonly { status: TicketStatus }[]): number {

@@ -11,7 +11,14 @@ export type PlanRef = { instance: string; planId: string };
 export type Statements = readonly { text: string; values: readonly unknown[] }[];
 
 /** A plan that is or was here: enough to answer the same decision, and to refuse another one under its id. */
-export type KnownPlan = { key: number; digest: string; status: string; rev: number; faults: readonly Fault[]; /** Its decision broke the contract: a good one may replace it. */ invalid: boolean };
+export type KnownPlan = {
+  key: number;
+  digest: string;
+  status: string;
+  rev: number;
+  faults: readonly Fault[];
+  /** Its decision broke the contract: a good one may replace it. */ invalid: boolean;
+};
 
 export type LoadedCompany = { name: string; no: number; head: JournalHead; plans: LivePlan[] };
 
@@ -30,9 +37,17 @@ export async function loadCompanies(store: Store, names: readonly string[]): Pro
       `select i.name, i.no, h.seq, h.events, h.plans, h.hash from instance i join journal_head h on h.instance = i.name where i.name = any($1)`,
       [names],
     );
-    const plans = await sql.query(`select ${PLAN} from plan where instance = any($1) and status = any($2)`, [names, OPEN]);
+    const plans = await sql.query(`select ${PLAN} from plan where instance = any($1) and status = any($2)`, [
+      names,
+      OPEN,
+    ]);
     const live = await withTickets(sql, plans);
-    return heads.map(({ name, no, ...head }) => ({ name, no, head, plans: live.filter((plan) => plan.instance === name) }));
+    return heads.map(({ name, no, ...head }) => ({
+      name,
+      no,
+      head,
+      plans: live.filter((plan) => plan.instance === name),
+    }));
   });
 }
 
@@ -50,15 +65,21 @@ export async function findKnown(store: Store, refs: readonly PlanRef[]): Promise
       `select p.key, p.instance, p.id, p.digest, p.status, p.rev, case when p.status = 'rejected' then p.result end as result
        from plan p join unnest($1::text[], $2::text[]) v(instance, id) on p.id = v.id and p.instance = v.instance`,
       [refs.map((ref) => ref.instance), refs.map((ref) => ref.planId)],
-    ));
+    ),
+  );
   return rows.map(({ key, instance, id, digest, status, rev, result }) => {
     const faults = result?.faults ?? [];
-    return [{ instance, planId: id }, { key, digest, status, rev, faults, invalid: faults.length > 0 }];
+    return [
+      { instance, planId: id },
+      { key, digest, status, rev, faults, invalid: faults.length > 0 },
+    ];
   });
 }
 
 async function withTickets(sql: Sql, plans: readonly Row[]): Promise<LivePlan[]> {
-  const rows = await sql.query(`select ${TICKET} from ticket where plan = any($1) order by plan, n`, [plans.map((plan) => plan.key)]);
+  const rows = await sql.query(`select ${TICKET} from ticket where plan = any($1) order by plan, n`, [
+    plans.map((plan) => plan.key),
+  ]);
   const byPlan = Map.groupBy(rows, (row) => row.plan as number);
   return plans.map((plan) => livePlanOf(plan, byPlan.get(plan.key as number) ?? []));
 }
@@ -105,7 +126,12 @@ export function ticketStateOf(row: Row): Omit<TicketState, 'waits'> {
 
 /** One journal row with the statements it speaks of, in one transaction. Returns where the chain stands then. */
 export async function appendOne(
-  store: Store, instance: string, head: JournalHead, at: Date, events: readonly JournalEvent[], statements: Statements,
+  store: Store,
+  instance: string,
+  head: JournalHead,
+  at: Date,
+  events: readonly JournalEvent[],
+  statements: Statements,
 ): Promise<JournalHead> {
   const body = journalBody(events, head.events);
   const seq = head.seq + 1;
@@ -114,18 +140,35 @@ export async function appendOne(
   await store.write({ as: 'coordinator' }, async (sql) => {
     for (const { text, values } of statements) await sql.query(text, values);
     await sql.query('set local role colmeia_engine');
-    await sql.query('insert into journal (instance, seq, at, plans, body, hash) values ($1, $2, $3, $4, $5, $6)', [instance, seq, at, [], body, hash]);
-    const moved = await sql.query('update journal_head set seq = $2, events = $3, hash = $4 where instance = $1 and seq = $2 - 1 returning 1', [
-      instance, seq, next.events, hash,
+    await sql.query('insert into journal (instance, seq, at, plans, body, hash) values ($1, $2, $3, $4, $5, $6)', [
+      instance,
+      seq,
+      at,
+      [],
+      body,
+      hash,
     ]);
-    if (moved.length === 0) throw new ColmeiaError('NOT_OWNER', `another writer appends for company "${instance}"`, { retryAfterMs: 200 });
+    const moved = await sql.query(
+      'update journal_head set seq = $2, events = $3, hash = $4 where instance = $1 and seq = $2 - 1 returning 1',
+      [instance, seq, next.events, hash],
+    );
+    if (moved.length === 0)
+      throw new ColmeiaError('NOT_OWNER', `another writer appends for company "${instance}"`, { retryAfterMs: 200 });
   });
   return next;
 }
 
 /** What a result that comes late is held against; null = no such ticket. */
-export async function findTicketFence(store: Store, key: number, n: number): Promise<{ status: string; fence: number } | null> {
+export async function findTicketFence(
+  store: Store,
+  key: number,
+  n: number,
+): Promise<{ status: string; fence: number } | null> {
   const [row] = await store.read({ as: 'engine' }, (sql) =>
-    sql.query<Row & { status: string; fence: number }>('select status, fence from ticket where plan = $1 and n = $2', [key, n]));
+    sql.query<Row & { status: string; fence: number }>('select status, fence from ticket where plan = $1 and n = $2', [
+      key,
+      n,
+    ]),
+  );
   return row ?? null;
 }

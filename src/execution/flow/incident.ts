@@ -6,7 +6,12 @@ import type { Consolidation, PlanState } from './flow-state.ts';
 import type { LivePlan } from './live-plan.ts';
 
 /** What does not add up at the end of a plan, as the record that healing and people read. Source: contracts.md, OrchestrationIncident. */
-export function incidentOf(plan: LivePlan, state: PlanState, { inconsistencies }: Consolidation, at: number): OrchestrationIncident {
+export function incidentOf(
+  plan: LivePlan,
+  state: PlanState,
+  { inconsistencies }: Consolidation,
+  at: number,
+): OrchestrationIncident {
   const affected = state.tickets.flatMap((ticket, n) => (ticket.note?.undoFailed ? [ticketIdOf(plan.key, n)] : []));
   const incident = {
     incident_id: randomUUID(),

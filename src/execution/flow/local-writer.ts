@@ -12,9 +12,18 @@ import { findTicketFence } from './flow-store.ts';
 import type { LivePlan } from './live-plan.ts';
 
 /** The writer of the companies this process owns. */
-export function localWriter({ engine, registry, store }: { engine: FlowEngine; registry: AgentRegistry; store: Store }): CompanyWriter {
+export function localWriter({
+  engine,
+  registry,
+  store,
+}: {
+  engine: FlowEngine;
+  registry: AgentRegistry;
+  store: Store;
+}): CompanyWriter {
   const mustOwn = (instance: string): void => {
-    if (!engine.owns(instance)) throw new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
+    if (!engine.owns(instance))
+      throw new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
   };
 
   /** A result for a plan that is no longer open: fine when it was said before, fenced otherwise. */
@@ -37,7 +46,15 @@ export function localWriter({ engine, registry, store }: { engine: FlowEngine; r
       mustOwn(instance);
       return engine.reopen(
         key,
-        (at, plan) => ({ type: 'replanned', at, rules: tickets.rules, deadlines: tickets.deadlines, keep: keepOf(plan, tickets.specs), gate, control }),
+        (at, plan) => ({
+          type: 'replanned',
+          at,
+          rules: tickets.rules,
+          deadlines: tickets.deadlines,
+          keep: keepOf(plan, tickets.specs),
+          gate,
+          control,
+        }),
         who,
         { content, specs: tickets.specs },
       );
@@ -47,7 +64,9 @@ export function localWriter({ engine, registry, store }: { engine: FlowEngine; r
       const lease = registry.lease(leaseIdOf(key, n, fence));
       if (lease && logs.length > 0) keepLogs(lease, logs);
       const text = `{"logs":${JSON.stringify(lease?.logs ?? logs)},${result.slice(1)}`;
-      await engine.complete(key, n, fence, text, who).catch((error) => settled({ instance, key, n, fence }, hasCompleted, error));
+      await engine
+        .complete(key, n, fence, text, who)
+        .catch((error) => settled({ instance, key, n, fence }, hasCompleted, error));
     },
     async fail({ instance, key, n, fence, errorClass, error, retryAfterMs, who }) {
       mustOwn(instance);
@@ -66,7 +85,8 @@ export function localWriter({ engine, registry, store }: { engine: FlowEngine; r
   };
 }
 
-const hasCompleted = (status: string): boolean => status === 'completed' || status === 'compensating' || status === 'compensated';
+const hasCompleted = (status: string): boolean =>
+  status === 'completed' || status === 'compensating' || status === 'compensated';
 
 /** For each task of the new revision, the ticket that does it already: done or under way, and the same in every field. */
 function keepOf(plan: LivePlan, specs: readonly TicketSpec[]): (number | null)[] {
@@ -78,13 +98,39 @@ function keepOf(plan: LivePlan, specs: readonly TicketSpec[]): (number | null)[]
   return specs.map((spec) => same.get(identityOf(spec)) ?? null);
 }
 
-const identityOf = ({ task_id, task_type, description, parameters, required_capabilities, metadata, gated, compensation }: TicketSpec): string =>
-  JSON.stringify([task_id, task_type, description, Object.entries(parameters).sort(), required_capabilities, Object.entries(metadata).sort(), gated, compensation]);
+const identityOf = ({
+  task_id,
+  task_type,
+  description,
+  parameters,
+  required_capabilities,
+  metadata,
+  gated,
+  compensation,
+}: TicketSpec): string =>
+  JSON.stringify([
+    task_id,
+    task_type,
+    description,
+    Object.entries(parameters).sort(),
+    required_capabilities,
+    Object.entries(metadata).sort(),
+    gated,
+    compensation,
+  ]);
 
 /** A lease with the ticket it is about, as the agent gets it. */
-export function grantedLease(engine: FlowEngine, { leaseId, plan: key, n, fence, attempt, expiresAt }: Lease): GrantedLease | null {
+export function grantedLease(
+  engine: FlowEngine,
+  { leaseId, plan: key, n, fence, attempt, expiresAt }: Lease,
+): GrantedLease | null {
   const plan = engine.plan(key);
   if (plan === null) return null;
-  const ticket = ticketRecord(plan, { ...plan.state.tickets[n], n, deps: plan.state.rules[n].deps, spec: plan.specs[n] });
+  const ticket = ticketRecord(plan, {
+    ...plan.state.tickets[n],
+    n,
+    deps: plan.state.rules[n].deps,
+    spec: plan.specs[n],
+  });
   return { leaseId, fence, attempt, expiresAt, ticket };
 }

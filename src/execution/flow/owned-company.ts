@@ -44,38 +44,90 @@ export function applySubmission(batch: FlowBatch, company: OwnedCompany, submiss
     return { planId, status: batch.statusOf(known.key) ?? known.status, duplicate: true, faults: known.faults };
   }
   if (submission.kind === 'invalid' && known !== null) {
-    batch.log(company.name, { type: 'decision.rejected', by: submission.by, plan: planId, data: { faults: submission.faults } }, known.key);
+    batch.log(
+      company.name,
+      { type: 'decision.rejected', by: submission.by, plan: planId, data: { faults: submission.faults } },
+      known.key,
+    );
     return { planId, status: 'rejected', duplicate: false, faults: submission.faults };
   }
   if (known !== null && !known.invalid) {
-    throw new ColmeiaError('PLAN_CONFLICT', `plan "${planId}" exists with a different decision; give the new one an id of its own, or replan`);
+    throw new ColmeiaError(
+      'PLAN_CONFLICT',
+      `plan "${planId}" exists with a different decision; give the new one an id of its own, or replan`,
+    );
   }
   return submission.kind === 'run' ? begin(batch, company, submission, known) : reject(batch, company, submission);
 }
 
-function begin(batch: FlowBatch, company: OwnedCompany, submission: Extract<Submission, { kind: 'run' }>, replaced: KnownPlan | null): Submitted {
+function begin(
+  batch: FlowBatch,
+  company: OwnedCompany,
+  submission: Extract<Submission, { kind: 'run' }>,
+  replaced: KnownPlan | null,
+): Submitted {
   const { planId, tickets, gate, control, content, by } = submission;
   const key = replaced?.key ?? planKey(company.no, batch.give(company.name, company.head));
   const nothing = { flow: FLOW_VERSION, status: 'rejected' as const, control, rules: [], tickets: [] };
   const plan: LivePlan = {
-    key, instance: company.name, plan_id: planId, ...submission.correlation, created_at: batch.at, digest: content.digest,
-    rev: replaced?.rev ?? 1, state: restorePlan(nothing), specs: tickets.specs,
+    key,
+    instance: company.name,
+    plan_id: planId,
+    ...submission.correlation,
+    created_at: batch.at,
+    digest: content.digest,
+    rev: replaced?.rev ?? 1,
+    state: restorePlan(nothing),
+    specs: tickets.specs,
   };
-  const event: FlowEvent = { type: 'submitted', at: batch.at, rules: tickets.rules, deadlines: tickets.deadlines, gate, control };
+  const event: FlowEvent = {
+    type: 'submitted',
+    at: batch.at,
+    rules: tickets.rules,
+    deadlines: tickets.deadlines,
+    gate,
+    control,
+  };
   batch.begin(plan, content, event, { by }, replaced === null ? null : plan.state);
   const { status } = batch.stateOf(plan);
-  rememberInBatch(batch, company, planId, { key, digest: content.digest, status, invalid: false, rev: plan.rev, faults: [] });
+  rememberInBatch(batch, company, planId, {
+    key,
+    digest: content.digest,
+    status,
+    invalid: false,
+    rev: plan.rev,
+    faults: [],
+  });
   return { planId, status, duplicate: false, faults: [] };
 }
 
-function reject(batch: FlowBatch, company: OwnedCompany, submission: Extract<Submission, { kind: 'invalid' | 'refused' }>): Submitted {
+function reject(
+  batch: FlowBatch,
+  company: OwnedCompany,
+  submission: Extract<Submission, { kind: 'invalid' | 'refused' }>,
+): Submitted {
   const { planId, content, by } = submission;
   const key = planKey(company.no, batch.give(company.name, company.head));
   const isInvalid = submission.kind === 'invalid';
   const faults = isInvalid ? submission.faults : [];
   const data = isInvalid ? { faults } : { why: submission.why };
-  batch.columns.rejectedPlan({ key, instance: company.name, id: planId, flow: FLOW_VERSION, ...content, at: batch.at, result: data });
+  batch.columns.rejectedPlan({
+    key,
+    instance: company.name,
+    id: planId,
+    flow: FLOW_VERSION,
+    ...content,
+    at: batch.at,
+    result: data,
+  });
   batch.log(company.name, { type: isInvalid ? 'decision.rejected' : 'plan.rejected', by, plan: planId, data }, key);
-  rememberInBatch(batch, company, planId, { key, digest: content.digest, status: 'rejected', invalid: isInvalid, rev: 1, faults });
+  rememberInBatch(batch, company, planId, {
+    key,
+    digest: content.digest,
+    status: 'rejected',
+    invalid: isInvalid,
+    rev: 1,
+    faults,
+  });
   return { planId, status: 'rejected', duplicate: false, faults };
 }

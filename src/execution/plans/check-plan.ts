@@ -13,21 +13,31 @@ export function checkDecision(decision: ConsolidatedDecision, plan: CognitivePla
   checkId(faults, 'plan_id', decision.plan_id);
   checkId(faults, 'decision_id', decision.decision_id);
   if (decision.valid_until !== null && decision.valid_until <= now) {
-    faults.push({ path: 'valid_until', message: `the decision expired at ${new Date(decision.valid_until).toISOString()}` });
+    faults.push({
+      path: 'valid_until',
+      message: `the decision expired at ${new Date(decision.valid_until).toISOString()}`,
+    });
   }
-  if (decision.schema_version !== 1) faults.push({ path: 'schema_version', message: `version ${decision.schema_version} is not known; 1 is` });
+  if (decision.schema_version !== 1)
+    faults.push({ path: 'schema_version', message: `version ${decision.schema_version} is not known; 1 is` });
   if (plan === null) return faults;
   if (plan.plan_id !== decision.plan_id) {
-    faults.push({ path: 'cognitive_plan.plan_id', message: `is "${plan.plan_id}", the decision is about "${decision.plan_id}"` });
+    faults.push({
+      path: 'cognitive_plan.plan_id',
+      message: `is "${plan.plan_id}", the decision is about "${decision.plan_id}"`,
+    });
   }
-  for (const fault of checkPlan(plan, now)) faults.push({ path: `cognitive_plan.${fault.path}`, message: fault.message });
+  for (const fault of checkPlan(plan, now))
+    faults.push({ path: `cognitive_plan.${fault.path}`, message: fault.message });
   return faults;
 }
 
 export function checkPlan(plan: CognitivePlan, now: number): Fault[] {
   const faults: Fault[] = [];
-  if (!/^1(\.|$)/.test(plan.version)) faults.push({ path: 'version', message: `version "${plan.version}" is not known; 1.x is` });
-  if (plan.schema_version !== 1) faults.push({ path: 'schema_version', message: `version ${plan.schema_version} is not known; 1 is` });
+  if (!/^1(\.|$)/.test(plan.version))
+    faults.push({ path: 'version', message: `version "${plan.version}" is not known; 1.x is` });
+  if (plan.schema_version !== 1)
+    faults.push({ path: 'schema_version', message: `version ${plan.schema_version} is not known; 1 is` });
   if (plan.valid_until !== null && plan.valid_until <= now) {
     faults.push({ path: 'valid_until', message: `the plan expired at ${new Date(plan.valid_until).toISOString()}` });
   }
@@ -45,9 +55,11 @@ export function checkPlan(plan: CognitivePlan, now: number): Fault[] {
 
 function checkId(faults: Fault[], path: string, id: string): void {
   if (id.length === 0) faults.push({ path, message: 'must not be empty' });
-  else if (id.length > MAX_ID) faults.push({ path, message: `has ${id.length} characters; at most ${MAX_ID} are allowed` });
+  else if (id.length > MAX_ID)
+    faults.push({ path, message: `has ${id.length} characters; at most ${MAX_ID} are allowed` });
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  else if (/[\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed()) faults.push({ path, message: 'must not contain control characters' });
+  else if (/[\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed())
+    faults.push({ path, message: 'must not contain control characters' });
 }
 
 function checkTaskIds(plan: CognitivePlan, faults: Fault[]): Map<string, number> {
@@ -81,7 +93,12 @@ function checkDependencies(plan: CognitivePlan, numberOf: ReadonlyMap<string, nu
   return isWhole;
 }
 
-function checkNames(names: readonly string[], path: string, numberOf: ReadonlyMap<string, number>, faults: Fault[]): void {
+function checkNames(
+  names: readonly string[],
+  path: string,
+  numberOf: ReadonlyMap<string, number>,
+  faults: Fault[],
+): void {
   names.forEach((id, i) => {
     if (!numberOf.has(id)) faults.push({ path: `${path}[${i}]`, message: unknownTask(id, numberOf) });
   });

@@ -15,7 +15,9 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
 
   const submit = async (who: Principal, value: unknown): Promise<Submission> => {
     mustDirect(who);
-    const prepared = prepareDecision(value, actorOf(who), clock.now(), policy, (asked) => companyOf(who, asked, settings.defaultInstance));
+    const prepared = prepareDecision(value, actorOf(who), clock.now(), policy, (asked) =>
+      companyOf(who, asked, settings.defaultInstance),
+    );
     const { submission, warnings, code } = prepared;
     const company = submission.instance === SYSTEM_INSTANCE ? null : await instances.byName(submission.instance);
     if (company === null) throw noInstance(submission.instance);
@@ -34,8 +36,11 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
   /** Everything is in the same commits; each decision is answered on its own. */
   const submitAll = async (who: Principal, decisions: readonly unknown[]): Promise<Submission[]> => {
     mustDirect(who);
-    if (decisions.length > BATCH_LIMIT) throw new ColmeiaError('TOO_LARGE', `${decisions.length} decisions at once; at most ${BATCH_LIMIT} are allowed`);
-    return Promise.all(decisions.map((decision) => submit(who, decision).catch((error: unknown) => refusedSubmission(decision, error))));
+    if (decisions.length > BATCH_LIMIT)
+      throw new ColmeiaError('TOO_LARGE', `${decisions.length} decisions at once; at most ${BATCH_LIMIT} are allowed`);
+    return Promise.all(
+      decisions.map((decision) => submit(who, decision).catch((error: unknown) => refusedSubmission(decision, error))),
+    );
   };
 
   return {
@@ -45,7 +50,12 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
       mustDirect(who);
       const { plan, correlationId } = parseStart(request);
       const submitted = await submit(who, decisionOfStart(plan, correlationId, clock.now()));
-      return { workflow_id: submitted.workflow_id, status: 'started', correlation_id: correlationId, warnings: submitted.warnings };
+      return {
+        workflow_id: submitted.workflow_id,
+        status: 'started',
+        correlation_id: correlationId,
+        warnings: submitted.warnings,
+      };
     },
   };
 }
@@ -55,20 +65,51 @@ function refusedSubmission(decision: unknown, error: unknown): Submission {
   const planId = (decision as { plan_id?: unknown } | null)?.plan_id;
   const plan_id = typeof planId === 'string' ? planId : '';
   const { code, message, faults } = error;
-  return { plan_id, workflow_id: workflowIdOf(plan_id), status: 'rejected', instance: '', duplicate: false, warnings: [], error: { code, detail: message, faults } };
+  return {
+    plan_id,
+    workflow_id: workflowIdOf(plan_id),
+    status: 'rejected',
+    instance: '',
+    duplicate: false,
+    warnings: [],
+    error: { code, detail: message, faults },
+  };
 }
 
 function parseStart(request: unknown): { plan: Record<string, unknown>; correlationId: string } {
   const given = (typeof request === 'object' && request !== null ? request : {}) as Record<string, unknown>;
   const faults: Fault[] = [];
-  const { cognitive_plan: plan, correlation_id: correlation = randomUUID(), priority = 5, sla_deadline_seconds: sla = 14_400 } = given;
-  if (typeof plan !== 'object' || plan === null || Array.isArray(plan)) faults.push({ path: 'cognitive_plan', message: 'must be a CognitivePlan' });
-  if (typeof correlation !== 'string' || correlation === '') faults.push({ path: 'correlation_id', message: 'must be a text' });
-  if (!Number.isInteger(priority) || (priority as number) < 1 || (priority as number) > 10) faults.push({ path: 'priority', message: 'must be a whole number from 1 to 10' });
-  if (typeof sla !== 'number' || !(sla > 0) || sla > 31_536_000) faults.push({ path: 'sla_deadline_seconds', message: 'must be a number of seconds from 1 to 31536000' });
-  if (faults.length > 0) throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, { faults });
+  const {
+    cognitive_plan: plan,
+    correlation_id: correlation = randomUUID(),
+    priority = 5,
+    sla_deadline_seconds: sla = 14_400,
+  } = given;
+  if (typeof plan !== 'object' || plan === null || Array.isArray(plan))
+    faults.push({ path: 'cognitive_plan', message: 'must be a CognitivePlan' });
+  if (typeof correlation !== 'string' || correlation === '')
+    faults.push({ path: 'correlation_id', message: 'must be a text' });
+  if (!Number.isInteger(priority) || (priority as number) < 1 || (priority as number) > 10)
+    faults.push({ path: 'priority', message: 'must be a whole number from 1 to 10' });
+  if (typeof sla !== 'number' || !(sla > 0) || sla > 31_536_000)
+    faults.push({ path: 'sla_deadline_seconds', message: 'must be a number of seconds from 1 to 31536000' });
+  if (faults.length > 0)
+    throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, {
+      faults,
+    });
   const given_plan = plan as Record<string, unknown>;
   const validUntil = given_plan.valid_until ?? Date.now() + (sla as number) * 1_000;
-  const ranked = given_plan.original_priority ?? ((priority as number) >= 9 ? 'CRITICAL' : (priority as number) >= 7 ? 'HIGH' : (priority as number) >= 4 ? 'NORMAL' : 'LOW');
-  return { plan: { ...given_plan, valid_until: validUntil, original_priority: ranked }, correlationId: correlation as string };
+  const ranked =
+    given_plan.original_priority ??
+    ((priority as number) >= 9
+      ? 'CRITICAL'
+      : (priority as number) >= 7
+        ? 'HIGH'
+        : (priority as number) >= 4
+          ? 'NORMAL'
+          : 'LOW');
+  return {
+    plan: { ...given_plan, valid_until: validUntil, original_priority: ranked },
+    correlationId: correlation as string,
+  };
 }

@@ -14,7 +14,10 @@ export async function findPlan({ store }: Context, who: Principal, { planId, ins
   if (found.length === 0) throw notFound();
   if (found.length > 1) {
     const names = found.map((plan) => plan.instance).join(', ');
-    throw new ColmeiaError('PLAN_AMBIGUOUS', `several companies have a plan "${planId}" (${names} …); say which with instance`);
+    throw new ColmeiaError(
+      'PLAN_AMBIGUOUS',
+      `several companies have a plan "${planId}" (${names} …); say which with instance`,
+    );
   }
   return found[0];
 }

@@ -50,7 +50,12 @@ export function generateTickets(plan: CognitivePlan, now: number, policy: Ticket
       undoes: null,
     };
     made.specs.push(spec);
-    made.rules.push(rulesOf(spec, task.dependencies.map((id) => numberOf.get(id)!)));
+    made.rules.push(
+      rulesOf(
+        spec,
+        task.dependencies.map((id) => numberOf.get(id)!),
+      ),
+    );
     made.deadlines.push(Math.min(now + timeout_ms, plan.valid_until ?? Infinity));
   }
   return made;
@@ -89,7 +94,9 @@ function sharedBySpecs(plan: CognitivePlan, policy: TicketPolicy) {
   const priority = plan.original_priority.toUpperCase();
   const level = plan.original_security_level.toUpperCase();
   return {
-    priority: ((priority in { LOW: 1, NORMAL: 1, HIGH: 1, CRITICAL: 1 }) ? priority : PRIORITY_OF_RISK[plan.risk_band]) as ExecutionTicket['priority'],
+    priority: (priority in { LOW: 1, NORMAL: 1, HIGH: 1, CRITICAL: 1 }
+      ? priority
+      : PRIORITY_OF_RISK[plan.risk_band]) as ExecutionTicket['priority'],
     risk_band: plan.risk_band,
     qos: careful
       ? ({ delivery_mode: 'EXACTLY_ONCE', consistency: 'STRONG', durability: 'PERSISTENT' } as const)
@@ -100,12 +107,17 @@ function sharedBySpecs(plan: CognitivePlan, policy: TicketPolicy) {
 }
 
 /** The record knows eight types; any other is EXECUTE, and its own name stays in the metadata, where agents may ask for it. */
-function taskType(name: string, metadata: Record<string, string>): { type: ExecutionTicket['task_type']; metadata: Record<string, string> } {
+function taskType(
+  name: string,
+  metadata: Record<string, string>,
+): { type: ExecutionTicket['task_type']; metadata: Record<string, string> } {
   const type = name.toUpperCase();
   if (TASK_TYPES.has(type)) return { type: type as ExecutionTicket['task_type'], metadata };
   return { type: 'EXECUTE', metadata: { ...metadata, task_type: name } };
 }
 
 function timeoutOf(estimate: number | null, policy: TicketPolicy): number {
-  return estimate === null ? policy.defaultTimeoutMs : Math.max(policy.minTimeoutMs, Math.ceil(policy.timeoutFactor * estimate));
+  return estimate === null
+    ? policy.defaultTimeoutMs
+    : Math.max(policy.minTimeoutMs, Math.ceil(policy.timeoutFactor * estimate));
 }

@@ -17,7 +17,17 @@ import { controlOf, planNeedsGate } from './prepare-decision.ts';
 import { findPlanByCorrelation } from './plan-store.ts';
 import { ticketsOf } from './ticket-operations.ts';
 
-export const PLAN_STATUSES = ['waiting_approval', 'running', 'compensating', 'consolidating', 'completed', 'failed', 'compensated', 'cancelled', 'rejected'];
+export const PLAN_STATUSES = [
+  'waiting_approval',
+  'running',
+  'compensating',
+  'consolidating',
+  'completed',
+  'failed',
+  'compensated',
+  'cancelled',
+  'rejected',
+];
 const START_PREFIX = 'orchestration-flow-c-';
 
 export function planOperations(context: Context): Colmeia['plans'] {
@@ -26,7 +36,9 @@ export function planOperations(context: Context): Colmeia['plans'] {
   const act = async (who: Principal, ref: PlanRef, action: PlanAction, reason?: string) => {
     const plan = await findPlan(context, who, ref);
     const by = { by: actorOf(who), ...(reason === undefined ? {} : { why: reason }) };
-    const status = await context.writers.at(plan.instance, (writer) => writer.act({ instance: plan.instance, key: plan.key, action, who: by }));
+    const status = await context.writers.at(plan.instance, (writer) =>
+      writer.act({ instance: plan.instance, key: plan.key, action, who: by }),
+    );
     return { plan_id: plan.plan_id, status };
   };
 
@@ -35,7 +47,10 @@ export function planOperations(context: Context): Colmeia['plans'] {
     if (taskId === undefined) return null;
     const plan = await findPlan(context, who, ref);
     const n = taskId.includes('\u0000') ? null : await findTaskNumber(store, scopeOf(who), plan.key, taskId);
-    if (n === null) throw new ColmeiaError('INVALID_REQUEST', `plan "${ref.planId}" has no task "${taskId}"`, { faults: [{ path: 'task_id', message: 'is no task of this plan' }] });
+    if (n === null)
+      throw new ColmeiaError('INVALID_REQUEST', `plan "${ref.planId}" has no task "${taskId}"`, {
+        faults: [{ path: 'task_id', message: 'is no task of this plan' }],
+      });
     return n;
   };
 
@@ -49,7 +64,10 @@ export function planOperations(context: Context): Colmeia['plans'] {
     } catch (error) {
       if (!(error instanceof ColmeiaError) || error.code !== 'PLAN_NOT_FOUND') throw error;
       const correlation = workflowId.startsWith(START_PREFIX) ? workflowId.slice(START_PREFIX.length) : null;
-      const started = correlation === null ? null : await findPlanByCorrelation(store, scopeOf(who), correlation, filterOf(who, instance));
+      const started =
+        correlation === null
+          ? null
+          : await findPlanByCorrelation(store, scopeOf(who), correlation, filterOf(who, instance));
       if (started === null) throw notFound();
       return started;
     }
@@ -69,7 +87,10 @@ export function planOperations(context: Context): Colmeia['plans'] {
       }
       const after = decodeCursor(query.after, isNumbers(2));
       const rows = await listPlans(store, scopeOf(who), {
-        instance: filterOf(who, query.instance), status: query.status ?? null, limit: limit + 1, after: after && { at: after[0], key: after[1] },
+        instance: filterOf(who, query.instance),
+        status: query.status ?? null,
+        limit: limit + 1,
+        after: after && { at: after[0], key: after[1] },
       });
       return pageOf(rows, limit, (plan) => [plan.created_at, plan.key], summaryOf);
     },
@@ -79,10 +100,18 @@ export function planOperations(context: Context): Colmeia['plans'] {
     async query(who, workflowId, request, instance) {
       const plan = await findWorkflow(who, workflowId, instance);
       const { query_name } = request;
-      if (query_name === 'get_status') return { workflow_id: workflowId, query_name, result: await detailOf(context, who, plan) };
+      if (query_name === 'get_status')
+        return { workflow_id: workflowId, query_name, result: await detailOf(context, who, plan) };
       if (query_name === 'get_tickets') {
         const offset = Number(request.args?.[0] ?? 0);
-        return { workflow_id: workflowId, query_name, result: await ticketsOf(context, who, plan, { offset: Number.isSafeInteger(offset) ? Math.max(0, offset) : 0, limit: 100 }) };
+        return {
+          workflow_id: workflowId,
+          query_name,
+          result: await ticketsOf(context, who, plan, {
+            offset: Number.isSafeInteger(offset) ? Math.max(0, offset) : 0,
+            limit: 100,
+          }),
+        };
       }
       const message = 'must be get_status or get_tickets';
       throw new ColmeiaError('INVALID_REQUEST', `query_name ${message}`, { faults: [{ path: 'query_name', message }] });
@@ -96,15 +125,23 @@ export function planOperations(context: Context): Colmeia['plans'] {
       }
       if (signal_name !== 'ticket_completed') {
         const message = 'must be cancel_workflow or ticket_completed';
-        throw new ColmeiaError('INVALID_REQUEST', `signal_name ${message}`, { faults: [{ path: 'signal_name', message }] });
+        throw new ColmeiaError('INVALID_REQUEST', `signal_name ${message}`, {
+          faults: [{ path: 'signal_name', message }],
+        });
       }
       const place = parseTicketId(String(args[0]));
       const found = place?.key === plan.key ? await findTicket(store, scopeOf(who), place.key, place.n) : null;
       if (found === null) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${String(args[0])}" not found`);
-      await completeTicket(context, who, { instance: plan.instance, key: plan.key, n: found.ticket.n, fence: found.ticket.fence }, outputOf(args[1]));
+      await completeTicket(
+        context,
+        who,
+        { instance: plan.instance, key: plan.key, n: found.ticket.n, fence: found.ticket.fence },
+        outputOf(args[1]),
+      );
       return { workflow_id: workflowId, signal_name, status: plan.status };
     },
-    cancel: (who, ref, { reason, compensate }) => act(who, ref, { type: 'cancelled', undo: compensate ?? false, why: reason ?? '' }, reason),
+    cancel: (who, ref, { reason, compensate }) =>
+      act(who, ref, { type: 'cancelled', undo: compensate ?? false, why: reason ?? '' }, reason),
     pause: (who, ref, { reason }) => act(who, ref, { type: 'paused' }, reason),
     resume: (who, ref, { reason }) => act(who, ref, { type: 'resumed' }, reason),
     retry: (who, ref, { reason }) => act(who, ref, { type: 'retried' }, reason),
@@ -113,7 +150,9 @@ export function planOperations(context: Context): Colmeia['plans'] {
     },
     async reject(who, ref, { reason, task_id }) {
       if (typeof reason !== 'string' || reason.trim() === '') {
-        throw new ColmeiaError('INVALID_REQUEST', 'reason is required', { faults: [{ path: 'reason', message: 'is required' }] });
+        throw new ColmeiaError('INVALID_REQUEST', 'reason is required', {
+          faults: [{ path: 'reason', message: 'is required' }],
+        });
       }
       return act(who, ref, { type: 'declined', n: await numberOf(who, ref, task_id), why: reason }, reason);
     },
@@ -129,9 +168,14 @@ export function planOperations(context: Context): Colmeia['plans'] {
           tickets: generateTickets(plan, context.clock.now(), context.policy.tickets),
           gate: planNeedsGate(plan),
           control: controlOf(plan, null, context.policy),
-          content: { digest: '', decision: JSON.stringify({ decision_id: kept.decision_id }), header: JSON.stringify({ ...header, revision }) },
+          content: {
+            digest: '',
+            decision: JSON.stringify({ decision_id: kept.decision_id }),
+            header: JSON.stringify({ ...header, revision }),
+          },
           who: { by: actorOf(who), ...(reason === undefined ? {} : { why: reason }) },
-        }));
+        }),
+      );
       return { plan_id: kept.plan_id, status, revision, warnings };
     },
   };
@@ -140,10 +184,13 @@ export function planOperations(context: Context): Colmeia['plans'] {
 function parsePlan(value: unknown, planId: string, now: number): { plan: CognitivePlan; warnings: string[] } {
   const parsed = parseRecord('CognitivePlan', value);
   const faults: Fault[] = parsed.ok ? checkPlan(parsed.record, now) : parsed.faults;
-  if (parsed.ok && parsed.record.plan_id !== planId) faults.push({ path: 'plan_id', message: `is "${parsed.record.plan_id}", the plan is "${planId}"` });
+  if (parsed.ok && parsed.record.plan_id !== planId)
+    faults.push({ path: 'plan_id', message: `is "${parsed.record.plan_id}", the plan is "${planId}"` });
   if (!parsed.ok || faults.length > 0) {
     const named = faults.map((fault) => ({ path: `cognitive_plan.${fault.path}`, message: fault.message }));
-    throw new ColmeiaError('INVALID_DECISION', `the plan is invalid: ${named[0].path}: ${named[0].message}`, { faults: named });
+    throw new ColmeiaError('INVALID_DECISION', `the plan is invalid: ${named[0].path}: ${named[0].message}`, {
+      faults: named,
+    });
   }
   return { plan: parsed.record, warnings: parsed.warnings };
 }
@@ -152,7 +199,10 @@ function parsePlan(value: unknown, planId: string, now: number): { plan: Cogniti
 function outputOf(result: unknown): Record<string, unknown> {
   if (typeof result !== 'object' || result === null || Array.isArray(result)) return {};
   const { output } = result as { output?: unknown };
-  return (typeof output === 'object' && output !== null && !Array.isArray(output) ? output : result) as Record<string, unknown>;
+  return (typeof output === 'object' && output !== null && !Array.isArray(output) ? output : result) as Record<
+    string,
+    unknown
+  >;
 }
 
 function summaryOf(plan: KeptPlan): PlanSummary {
@@ -162,11 +212,20 @@ function summaryOf(plan: KeptPlan): PlanSummary {
 
 async function detailOf({ store }: Context, who: Principal, plan: KeptPlan): Promise<PlanDetail> {
   const { progress, waiting } = await countStates(store, scopeOf(who), plan.key);
-  return { ...summaryOf(plan), progress, waits_for_approval: plan.status === 'waiting_approval' ? ['*'] : waiting, result: plan.result };
+  return {
+    ...summaryOf(plan),
+    progress,
+    waits_for_approval: plan.status === 'waiting_approval' ? ['*'] : waiting,
+    result: plan.result,
+  };
 }
 
 const WORKFLOW_STATUS: Record<string, WorkflowView['status']> = {
-  completed: 'COMPLETED', failed: 'FAILED', compensated: 'FAILED', rejected: 'FAILED', cancelled: 'CANCELED',
+  completed: 'COMPLETED',
+  failed: 'FAILED',
+  compensated: 'FAILED',
+  rejected: 'FAILED',
+  cancelled: 'CANCELED',
 };
 
 function workflowOf(workflowId: string, plan: KeptPlan): WorkflowView {

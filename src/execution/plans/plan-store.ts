@@ -53,23 +53,35 @@ function foundTicketOf(row: Row, of: KeptPlan): FoundTicket {
 }
 
 /** Plans of an id that the scope sees: one per company. By the id's unique index. */
-export async function findPlansById(store: Store, scope: Scope, planId: string, instance: string | null): Promise<KeptPlan[]> {
+export async function findPlansById(
+  store: Store,
+  scope: Scope,
+  planId: string,
+  instance: string | null,
+): Promise<KeptPlan[]> {
   const rows = await store.read(scope, (sql) =>
-    sql.query(`select ${PLAN} from plan p where p.id = $1 and ($2::text is null or p.instance = $2) limit 3`, [planId, instance]));
+    sql.query(`select ${PLAN} from plan p where p.id = $1 and ($2::text is null or p.instance = $2) limit 3`, [
+      planId,
+      instance,
+    ]),
+  );
   return rows.map(keptPlanOf);
 }
 
 /** Newest first. `after`: the page before ended there. By key within a company, by time across companies. */
 export async function listPlans(
-  store: Store, scope: Scope, query: { instance: string | null; status: string | null; after: { at: number; key: number } | null; limit: number },
+  store: Store,
+  scope: Scope,
+  query: { instance: string | null; status: string | null; after: { at: number; key: number } | null; limit: number },
 ): Promise<KeptPlan[]> {
   const { instance, status, limit } = query;
   const after = query.after ?? { at: Number.MAX_SAFE_INTEGER, key: Number.MAX_SAFE_INTEGER };
   const rows = await store.read(scope, (sql) => {
     if (instance !== null && status !== null) {
-      return sql.query(`select ${PLAN} from plan p where p.instance = $1 and p.status = $2 and p.key < $3 order by p.instance desc, p.status desc, p.key desc limit $4`, [
-        instance, status, after.key, limit,
-      ]);
+      return sql.query(
+        `select ${PLAN} from plan p where p.instance = $1 and p.status = $2 and p.key < $3 order by p.instance desc, p.status desc, p.key desc limit $4`,
+        [instance, status, after.key, limit],
+      );
     }
     if (instance !== null) {
       return sql.query(
@@ -87,32 +99,57 @@ export async function listPlans(
         [status, after.at, after.key, limit],
       );
     }
-    return sql.query(`select ${PLAN} from plan p where (p.created_at, p.key) < ($1, $2) order by p.created_at desc, p.key desc limit $3`, [
-      after.at, after.key, limit,
-    ]);
+    return sql.query(
+      `select ${PLAN} from plan p where (p.created_at, p.key) < ($1, $2) order by p.created_at desc, p.key desc limit $3`,
+      [after.at, after.key, limit],
+    );
   });
   return rows.map(keptPlanOf);
 }
 
 export async function findTicket(store: Store, scope: Scope, key: number, n: number): Promise<FoundTicket | null> {
   const [row] = await store.read(scope, (sql) =>
-    sql.query(`select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status from plan p join ticket t on t.plan = p.key where p.key = $1 and t.n = $2`, [key, n]));
-  return row === undefined ? null : foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result }));
+    sql.query(
+      `select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status from plan p join ticket t on t.plan = p.key where p.key = $1 and t.n = $2`,
+      [key, n],
+    ),
+  );
+  return row === undefined
+    ? null
+    : foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result }));
 }
 
 /** A page of the tickets of one plan, by number. */
-export async function listTicketsOf(store: Store, scope: Scope, of: KeptPlan, from: number, limit: number): Promise<FoundTicket[]> {
+export async function listTicketsOf(
+  store: Store,
+  scope: Scope,
+  of: KeptPlan,
+  from: number,
+  limit: number,
+): Promise<FoundTicket[]> {
   const rows = await store.read(scope, (sql) =>
-    sql.query(`select ${TICKET} from ticket t where t.plan = $1 and t.n >= $2 order by t.n limit $3`, [of.key, from, limit]));
+    sql.query(`select ${TICKET} from ticket t where t.plan = $1 and t.n >= $2 order by t.n limit $3`, [
+      of.key,
+      from,
+      limit,
+    ]),
+  );
   return rows.map((row) => foundTicketOf(row, of));
 }
 
 /** Tickets per state of one plan. */
-export async function countStates(store: Store, scope: Scope, key: number): Promise<{ progress: Record<string, number>; waiting: string[] }> {
+export async function countStates(
+  store: Store,
+  scope: Scope,
+  key: number,
+): Promise<{ progress: Record<string, number>; waiting: string[] }> {
   const rows = await store.read(scope, (sql) =>
     sql.query<Row & { status: string; count: number; waiting: string[] | null }>(
       `select status, count(*)::int as count, (array_agg(spec ->> 'task_id' order by n) filter (where status = 'approval'))[1:100] as waiting
-       from ticket where plan = $1 group by status`, [key]));
+       from ticket where plan = $1 group by status`,
+      [key],
+    ),
+  );
   return {
     progress: Object.fromEntries(rows.map((row) => [row.status, row.count])),
     waiting: rows.flatMap((row) => row.waiting ?? []),
@@ -129,7 +166,14 @@ const EXAMINED = 2_000;
 export async function listTickets(
   store: Store,
   scope: Scope,
-  query: { instance: string | null; key: number | null; states: readonly string[] | null; taskType: string | null; after: { key: number; n: number } | null; limit: number },
+  query: {
+    instance: string | null;
+    key: number | null;
+    states: readonly string[] | null;
+    taskType: string | null;
+    after: { key: number; n: number } | null;
+    limit: number;
+  },
 ): Promise<{ found: FoundTicket[]; next: { key: number; n: number } | null }> {
   const { instance, key, states, taskType, limit } = query;
   const after = query.after ?? { key: Number.MAX_SAFE_INTEGER, n: -1 };
@@ -154,7 +198,9 @@ export async function listTickets(
        join ticket t on t.plan = v.plan and t.n = v.n join plan p on p.key = t.plan order by v.i`,
       [matching.map((row) => row.plan), matching.map((row) => row.n)],
     );
-    const found = full.map((row) => foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result })));
+    const found = full.map((row) =>
+      foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result })),
+    );
     return { found, next };
   });
 }
@@ -162,7 +208,11 @@ export async function listTickets(
 /** Number of a task in the newest revision of a plan; null = there is none. */
 export async function findTaskNumber(store: Store, scope: Scope, key: number, taskId: string): Promise<number | null> {
   const [row] = await store.read(scope, (sql) =>
-    sql.query<Row & { n: number }>(`select n from ticket where plan = $1 and spec ->> 'task_id' = $2 order by n desc limit 1`, [key, taskId]));
+    sql.query<Row & { n: number }>(
+      `select n from ticket where plan = $1 and spec ->> 'task_id' = $2 order by n desc limit 1`,
+      [key, taskId],
+    ),
+  );
   return row?.n ?? null;
 }
 
@@ -172,12 +222,18 @@ export async function isEmptyStore(store: Store): Promise<boolean> {
 }
 
 /** The newest plan that was started under a correlation id. Rare, so without an index of its own: by time, bounded. */
-export async function findPlanByCorrelation(store: Store, scope: Scope, correlationId: string, instance: string | null): Promise<KeptPlan | null> {
+export async function findPlanByCorrelation(
+  store: Store,
+  scope: Scope,
+  correlationId: string,
+  instance: string | null,
+): Promise<KeptPlan | null> {
   const rows = await store.read(scope, (sql) =>
     sql.query(
       `select * from (select ${PLAN} from plan p where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
        where q.correlation_id = $1 limit 1`,
       [correlationId, instance],
-    ));
+    ),
+  );
   return rows.length === 0 ? null : keptPlanOf(rows[0]);
 }

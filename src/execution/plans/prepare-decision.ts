@@ -24,30 +24,60 @@ export type PreparedDecision = {
  * bad input: an invalid decision becomes a submission that is stored as rejected. `companyOf` turns the company that the
  * decision names into the one it goes to, and may throw.
  */
-export function prepareDecision(value: unknown, by: string, now: number, policy: FlowPolicy, companyOf: (asked: string | undefined) => string): PreparedDecision {
+export function prepareDecision(
+  value: unknown,
+  by: string,
+  now: number,
+  policy: FlowPolicy,
+  companyOf: (asked: string | undefined) => string,
+): PreparedDecision {
   const { decision, plan, warnings, faults: contract, code } = parseDecision(value, policy.caps);
   const asked = decision?.metadata.instance ?? textAt(value, 'metadata', 'instance');
   const instance = companyOf(asked);
   const faults = [...contract, ...(decision === null ? [] : checkDecision(decision, plan, now))];
   const correlation = correlationOf(decision, plan, value);
   if (decision === null || faults.length > 0) {
-    const planId = usableId(decision?.plan_id ?? textAt(value, 'plan_id')) ?? `invalid-${safeDigest(value).slice(0, 16)}`;
-    const content = { digest: safeDigest(value), decision: JSON.stringify({ decision_id: correlation.decision_id }), header: '{}' };
+    const planId =
+      usableId(decision?.plan_id ?? textAt(value, 'plan_id')) ?? `invalid-${safeDigest(value).slice(0, 16)}`;
+    const content = {
+      digest: safeDigest(value),
+      decision: JSON.stringify({ decision_id: correlation.decision_id }),
+      header: '{}',
+    };
     const submission = { kind: 'invalid' as const, instance, planId, by, content, correlation, faults };
     return { submission, asked: asked ?? null, warnings, code: code ?? 'INVALID_DECISION' };
   }
   const content = contentOf(decision, plan, 1);
   const base = { instance, planId: decision.plan_id, by, content, correlation };
   if (decision.final_decision === 'reject' || plan === null) {
-    return { submission: { ...base, kind: 'refused', why: decision.reasoning_summary || 'the decision is "reject"' }, asked: asked ?? null, warnings, code: null };
+    return {
+      submission: { ...base, kind: 'refused', why: decision.reasoning_summary || 'the decision is "reject"' },
+      asked: asked ?? null,
+      warnings,
+      code: null,
+    };
   }
-  const submission = { ...base, kind: 'run' as const, tickets: generateTickets(plan, now, policy.tickets), gate: needsGate(decision, plan), control: controlOf(plan, decision.valid_until, policy) };
+  const submission = {
+    ...base,
+    kind: 'run' as const,
+    tickets: generateTickets(plan, now, policy.tickets),
+    gate: needsGate(decision, plan),
+    control: controlOf(plan, decision.valid_until, policy),
+  };
   return { submission, asked: asked ?? null, warnings, code: null };
 }
 
 /** A whole plan that waits for a person before it starts. */
-function needsGate(decision: Pick<ConsolidatedDecision, 'final_decision' | 'requires_human_review'>, plan: CognitivePlan): boolean {
-  if (decision.final_decision === 'conditional' || decision.final_decision === 'review_required' || decision.requires_human_review) return true;
+function needsGate(
+  decision: Pick<ConsolidatedDecision, 'final_decision' | 'requires_human_review'>,
+  plan: CognitivePlan,
+): boolean {
+  if (
+    decision.final_decision === 'conditional' ||
+    decision.final_decision === 'review_required' ||
+    decision.requires_human_review
+  )
+    return true;
   return planNeedsGate(plan);
 }
 
@@ -56,9 +86,20 @@ export function planNeedsGate(plan: CognitivePlan): boolean {
   return plan.is_destructive && plan.destructive_tasks.length === 0;
 }
 
-export function controlOf(plan: CognitivePlan, decisionValidUntil: number | null, { backoff, stopGraceMs }: FlowPolicy): PlanControl {
+export function controlOf(
+  plan: CognitivePlan,
+  decisionValidUntil: number | null,
+  { backoff, stopGraceMs }: FlowPolicy,
+): PlanControl {
   const ends = [plan.valid_until, decisionValidUntil].filter((at) => at !== null);
-  return { paused: false, stopping: null, undo: false, validUntil: ends.length === 0 ? null : Math.min(...ends), backoff, stopGraceMs };
+  return {
+    paused: false,
+    stopping: null,
+    undo: false,
+    validUntil: ends.length === 0 ? null : Math.min(...ends),
+    backoff,
+    stopGraceMs,
+  };
 }
 
 /** What is kept of a decision and its plan, and the digest that tells whether another is the same: parsed records of equal content have equal JSON. */
@@ -69,7 +110,11 @@ export function contentOf(decision: ConsolidatedDecision, plan: CognitivePlan | 
   return { digest: hash('sha256', `${kept.decision}\n${kept.header}\n${JSON.stringify(tasks)}`), ...kept };
 }
 
-function correlationOf(decision: ConsolidatedDecision | null, plan: CognitivePlan | null, value: unknown): Submission['correlation'] {
+function correlationOf(
+  decision: ConsolidatedDecision | null,
+  plan: CognitivePlan | null,
+  value: unknown,
+): Submission['correlation'] {
   return {
     intent_id: decision?.intent_id ?? textAt(value, 'intent_id') ?? '',
     decision_id: decision?.decision_id ?? textAt(value, 'decision_id') ?? '',
@@ -88,7 +133,8 @@ function textAt(value: unknown, ...path: string[]): string | undefined {
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const usableId = (id: string | undefined): string | null => (id && id.length <= 256 && !/[\u0000-\u001f\u007f]/.test(id) && id.isWellFormed() ? id : null);
+const usableId = (id: string | undefined): string | null =>
+  id && id.length <= 256 && !/[\u0000-\u001f\u007f]/.test(id) && id.isWellFormed() ? id : null;
 
 /** Of anything that came in as JSON, however odd. */
 function safeDigest(value: unknown): string {
@@ -100,7 +146,11 @@ function safeDigest(value: unknown): string {
 }
 
 /** What POST /api/v1/workflows/start asks for, as the approved decision it stands for. */
-export function decisionOfStart(plan: Record<string, unknown>, correlationId: string, now: number): Record<string, unknown> {
+export function decisionOfStart(
+  plan: Record<string, unknown>,
+  correlationId: string,
+  now: number,
+): Record<string, unknown> {
   const metadata = (plan.metadata ?? {}) as Record<string, string>;
   const text = (name: string): string => (typeof plan[name] === 'string' ? (plan[name] as string) : '');
   return {
@@ -116,7 +166,13 @@ export function decisionOfStart(plan: Record<string, unknown>, correlationId: st
     aggregated_risk: typeof plan.risk_score === 'number' ? plan.risk_score : 0,
     specialist_votes: [],
     consensus_metrics: {
-      divergence_score: 0, convergence_time_ms: 0, unanimous: true, fallback_used: true, pheromone_strength: 0, bayesian_confidence: 1, voting_confidence: 1,
+      divergence_score: 0,
+      convergence_time_ms: 0,
+      unanimous: true,
+      fallback_used: true,
+      pheromone_strength: 0,
+      bayesian_confidence: 1,
+      voting_confidence: 1,
     },
     explainability_token: text('explainability_token'),
     reasoning_summary: 'started through /api/v1/workflows/start',
@@ -134,5 +190,9 @@ export function decisionOfStart(plan: Record<string, unknown>, correlationId: st
 export function invalidDecision(code: 'INVALID_DECISION' | 'TOO_LARGE', faults: readonly Fault[]): ColmeiaError {
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
   const first = faults[0] ?? { path: '', message: 'it is not a decision' };
-  return new ColmeiaError(code, `the decision is invalid: ${first.path ? `${first.path}: ` : ''}${first.message}${more}`, { faults: [...faults] });
+  return new ColmeiaError(
+    code,
+    `the decision is invalid: ${first.path ? `${first.path}: ` : ''}${first.message}${more}`,
+    { faults: [...faults] },
+  );
 }

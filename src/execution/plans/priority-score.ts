@@ -11,7 +11,9 @@ export const URGENCY_STEPS = [0.5, 0.8];
 /** The part of the score that time does not change, in [0, 0.7]. */
 export function standingScore(ticket: Pick<ExecutionTicket, 'risk_band' | 'qos'>): number {
   const { delivery_mode, consistency, durability } = ticket.qos;
-  return 0.4 * RISK[ticket.risk_band] + 0.3 * DELIVERY[delivery_mode] * CONSISTENCY[consistency] * DURABILITY[durability];
+  return (
+    0.4 * RISK[ticket.risk_band] + 0.3 * DELIVERY[delivery_mode] * CONSISTENCY[consistency] * DURABILITY[durability]
+  );
 }
 
 /** Urgency by the share of the time to its deadline that is spent. */
@@ -22,6 +24,11 @@ export function urgency(createdAt: number, deadline: number, now: number): numbe
 }
 
 /** Reference priority in [0, 1]: 0.4 × risk + 0.3 × QoS + 0.3 × urgency. Source: contracts.md, ticket rules. */
-export function priorityScore(ticket: Pick<ExecutionTicket, 'risk_band' | 'qos'>, createdAt: number, deadline: number, now: number): number {
+export function priorityScore(
+  ticket: Pick<ExecutionTicket, 'risk_band' | 'qos'>,
+  createdAt: number,
+  deadline: number,
+  now: number,
+): number {
   return standingScore(ticket) + 0.3 * urgency(createdAt, deadline, now);
 }

@@ -13,8 +13,12 @@ import { ticketRecord } from './ticket-record.ts';
 
 /** What a caller may filter by: the record's status, or the finer state. */
 const STATES: Record<string, readonly string[]> = {
-  PENDING: ['waiting', 'approval', 'ready', 'backoff'], RUNNING: ['running'], COMPLETED: ['completed'],
-  FAILED: ['failed', 'cancelled'], COMPENSATING: ['compensating'], COMPENSATED: ['compensated'],
+  PENDING: ['waiting', 'approval', 'ready', 'backoff'],
+  RUNNING: ['running'],
+  COMPLETED: ['completed'],
+  FAILED: ['failed', 'cancelled'],
+  COMPENSATING: ['compensating'],
+  COMPENSATED: ['compensated'],
 };
 for (const state of Object.values(STATES).flat()) STATES[state] = [state];
 
@@ -46,22 +50,45 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
         throw new ColmeiaError('INVALID_REQUEST', `status ${message}`, { faults: [{ path: 'status', message }] });
       }
       const after = decodeCursor(query.after, isNumbers(2));
-      const plan = query.plan_id === undefined ? null : await findPlan(context, who, { planId: query.plan_id, instance: query.instance });
+      const plan =
+        query.plan_id === undefined
+          ? null
+          : await findPlan(context, who, { planId: query.plan_id, instance: query.instance });
       const { found, next } = await listTickets(store, scopeOf(who), {
-        instance: filterOf(who, query.instance), key: plan?.key ?? null, states, taskType: query.task_type?.replaceAll('\u0000', '') ?? null,
-        after: after && { key: after[0], n: after[1] }, limit,
+        instance: filterOf(who, query.instance),
+        key: plan?.key ?? null,
+        states,
+        taskType: query.task_type?.replaceAll('\u0000', '') ?? null,
+        after: after && { key: after[0], n: after[1] },
+        limit,
       });
-      return { items: found.map((ticket) => ticketView(context, ticket)), next: next && encodeCursor([next.key, next.n]) };
+      return {
+        items: found.map((ticket) => ticketView(context, ticket)),
+        next: next && encodeCursor([next.key, next.n]),
+      };
     },
   };
 }
 
 /** Tickets of a plan by number; numbers have no gaps, so the offset is a key. */
-export async function ticketsOf(context: Context, who: Principal, plan: KeptPlan, { limit, offset }: { limit: number; offset: number }) {
+export async function ticketsOf(
+  context: Context,
+  who: Principal,
+  plan: KeptPlan,
+  { limit, offset }: { limit: number; offset: number },
+) {
   const found = await listTicketsOf(context.store, scopeOf(who), plan, offset, Math.min(limit, PAGE_LIMIT));
   const total = plan.status === 'rejected' ? found.length : Math.max(plan.tickets, offset + found.length);
-  const hasMore = found.length === limit && (await listTicketsOf(context.store, scopeOf(who), plan, offset + limit, 1)).length > 0;
-  return { tickets: found.map((ticket) => ticketView(context, ticket)), total, cached: false, limit, offset, has_more: hasMore };
+  const hasMore =
+    found.length === limit && (await listTicketsOf(context.store, scopeOf(who), plan, offset + limit, 1)).length > 0;
+  return {
+    tickets: found.map((ticket) => ticketView(context, ticket)),
+    total,
+    cached: false,
+    limit,
+    offset,
+    has_more: hasMore,
+  };
 }
 
 function ticketView({ clock, registry }: Context, { of, ticket, result }: FoundTicket): TicketView {

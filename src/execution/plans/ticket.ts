@@ -6,7 +6,17 @@ import type { ExecutionTicket } from '../../platform/contracts/generated/records
  */
 export type TicketSpec = Pick<
   ExecutionTicket,
-  'task_id' | 'task_type' | 'description' | 'priority' | 'risk_band' | 'qos' | 'parameters' | 'required_capabilities' | 'security_level' | 'estimated_duration_ms' | 'metadata'
+  | 'task_id'
+  | 'task_type'
+  | 'description'
+  | 'priority'
+  | 'risk_band'
+  | 'qos'
+  | 'parameters'
+  | 'required_capabilities'
+  | 'security_level'
+  | 'estimated_duration_ms'
+  | 'metadata'
 > & {
   timeout_ms: number;
   max_retries: number;
@@ -21,11 +31,18 @@ export type TicketSpec = Pick<
 /** The state of a ticket as the ExecutionTicket record has it. */
 export function recordStatus(status: string): ExecutionTicket['status'] {
   switch (status) {
-    case 'running': return 'RUNNING';
-    case 'completed': return 'COMPLETED';
-    case 'failed': case 'cancelled': return 'FAILED';
-    case 'compensating': return 'COMPENSATING';
-    case 'compensated': return 'COMPENSATED';
-    default: return 'PENDING';
+    case 'running':
+      return 'RUNNING';
+    case 'completed':
+      return 'COMPLETED';
+    case 'failed':
+    case 'cancelled':
+      return 'FAILED';
+    case 'compensating':
+      return 'COMPENSATING';
+    case 'compensated':
+      return 'COMPENSATED';
+    default:
+      return 'PENDING';
   }
 }

@@ -14,7 +14,12 @@ export type PeerMethod = (input: never, signal: AbortSignal) => Promise<unknown>
 export type PeerMethods = Record<string, { call: PeerMethod; undo?: (answer: never) => void }>;
 
 /** Serves the other replicas: JSON over HTTP, by the token in this replica's row, which only the database gives away. */
-export async function servePeers(options: { host: string; port: number; token: string; methods: PeerMethods }): Promise<{ port: number; close(): Promise<void> }> {
+export async function servePeers(options: {
+  host: string;
+  port: number;
+  token: string;
+  methods: PeerMethods;
+}): Promise<{ port: number; close(): Promise<void> }> {
   const wanted = Buffer.from(`Bearer ${options.token}`);
   const server = http.createServer((request, response) => {
     const shown = Buffer.from(request.headers.authorization ?? '');
@@ -32,14 +37,19 @@ export async function servePeers(options: { host: string; port: number; token: s
   });
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 
-async function answer({ call, undo }: PeerMethods[string], request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+async function answer(
+  { call, undo }: PeerMethods[string],
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   let body: string;
@@ -71,15 +81,30 @@ async function readBody(request: http.IncomingMessage): Promise<string> {
 
 /** Calls other replicas. A replica that cannot be reached answers NOT_OWNER: what it owned is about to move. */
 export class PeerClient {
-  readonly #agent = new Agent({ keepAliveTimeout: 50_000, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2_000 } });
+  readonly #agent = new Agent({
+    keepAliveTimeout: 50_000,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: 2_000 },
+  });
 
-  async call<T>(replica: Replica, method: string, input: unknown, options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<T> {
+  async call<T>(
+    replica: Replica,
+    method: string,
+    input: unknown,
+    options: { waitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
     const deadline = AbortSignal.timeout(ANSWER_MS + (options.waitMs ?? 0));
     const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
-    let answered: { value: T } | { error: { code: ErrorCode; message: string; faults: Fault[]; retryAfterMs: number | null } };
+    let answered:
+      | { value: T }
+      | { error: { code: ErrorCode; message: string; faults: Fault[]; retryAfterMs: number | null } };
     try {
       const { body } = await this.#agent.request({
-        origin: replica.address, path: `/${method}`, method: 'POST', signal,
+        origin: replica.address,
+        path: `/${method}`,
+        method: 'POST',
+        signal,
         headers: { authorization: `Bearer ${replica.token}`, 'content-type': 'application/json' },
         body: JSON.stringify(input),
       });

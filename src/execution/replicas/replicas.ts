@@ -138,18 +138,25 @@ export class Replicas {
       await this.#tell('');
     }
     if (hasChanged || this.#ticks++ % COMPANIES_EVERY_TICKS === 0) await this.#ownCompanies();
-    if (this.#ticks === 1) await deleteReplicas(store, (await allReplicaNos(store)).filter((no) => !replicas.has(no)));
+    if (this.#ticks === 1)
+      await deleteReplicas(
+        store,
+        (await allReplicaNos(store)).filter((no) => !replicas.has(no)),
+      );
   }
 
   async #meet(nos: readonly number[]): Promise<void> {
     const strangers = nos.filter((no) => !this.#alive.has(no));
-    if (strangers.length > 0) for (const replica of await listReplicas(this.#options.store, strangers)) this.#alive.set(replica.no, replica);
+    if (strangers.length > 0)
+      for (const replica of await listReplicas(this.#options.store, strangers)) this.#alive.set(replica.no, replica);
     for (const no of this.#alive.keys()) if (!nos.includes(no)) this.#alive.delete(no);
   }
 
   async #ownCompanies(): Promise<void> {
     const { instances, engine } = this.#options;
-    const names = (await instances.all()).map((instance) => instance.name).filter((name) => this.#mine.has(shardOf(name)));
+    const names = (await instances.all())
+      .map((instance) => instance.name)
+      .filter((name) => this.#mine.has(shardOf(name)));
     await engine.own(names);
   }
 

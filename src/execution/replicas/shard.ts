@@ -12,7 +12,11 @@ export function shardOf(instance: string): number {
  * What a replica should do about its shards: take free ones up to its fair share, give up what is beyond it once others
  * are there to take it. Pure.
  */
-export function divide(mine: ReadonlySet<number>, held: ReadonlySet<number>, replicas: number): { take: number[]; give: number[] } {
+export function divide(
+  mine: ReadonlySet<number>,
+  held: ReadonlySet<number>,
+  replicas: number,
+): { take: number[]; give: number[] } {
   const fair = Math.ceil(SHARDS / Math.max(1, replicas));
   const take: number[] = [];
   for (let shard = 0; shard < SHARDS && mine.size + take.length < fair; shard++) {

@@ -40,9 +40,14 @@ export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry:
   const calls = Object.entries(writer).map(([name, call]) => [name, { call: (input: never) => call(input) }]);
   return {
     ...Object.fromEntries(calls),
-    poll: { call: (input: PollInput, signal) => poll(input, signal), undo: (leases: GrantedLease[]) => release(engine, leases) },
+    poll: {
+      call: (input: PollInput, signal) => poll(input, signal),
+      undo: (leases: GrantedLease[]) => release(engine, leases),
+    },
     release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
-    agentChanged: { call: async (agent: KnownAgent | { instance: string | null; agentId: string }) => learn(registry, agent) },
+    agentChanged: {
+      call: async (agent: KnownAgent | { instance: string | null; agentId: string }) => learn(registry, agent),
+    },
   } as PeerMethods;
 }
 
@@ -59,15 +64,27 @@ function learn(registry: AgentRegistry, agent: KnownAgent | { instance: string |
 }
 
 /** Several replicas: a call goes to the company's owner, an agent's poll to all of them. */
-export function replicatedWriters(options: { writer: CompanyWriter; engine: FlowEngine; registry: AgentRegistry; replicas: Replicas }): CompanyWriters {
+export function replicatedWriters(options: {
+  writer: CompanyWriter;
+  engine: FlowEngine;
+  registry: AgentRegistry;
+  replicas: Replicas;
+}): CompanyWriters {
   const { writer, engine, registry, replicas } = options;
   const poll = localPoll({ engine, registry });
   const { client } = replicas;
 
   const remote = (owner: Replica): CompanyWriter =>
-    new Proxy({} as CompanyWriter, { get: (_target, method: string) => (input: unknown) => client.call(owner, method, input) });
+    new Proxy({} as CompanyWriter, {
+      get: (_target, method: string) => (input: unknown) => client.call(owner, method, input),
+    });
 
-  const pollAll = async (agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]> => {
+  const pollAll = async (
+    agent: KnownAgent,
+    max: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<GrantedLease[]> => {
     const others = replicas.others();
     if (others.length === 0) return poll({ agent, max, waitMs }, signal);
     const done = new AbortController();
@@ -89,8 +106,10 @@ export function replicatedWriters(options: { writer: CompanyWriter; engine: Flow
         const giveBack = (surplus: GrantedLease[]): void => {
           if (surplus.length > 0) void client.call(replica, 'release', surplus).catch(() => {}); // else they run out
         };
-        client.call<GrantedLease[]>(replica, 'poll', { agent, max, waitMs }, { waitMs, signal: either })
-          .then((leases) => got(leases, giveBack), () => got([], giveBack));
+        client.call<GrantedLease[]>(replica, 'poll', { agent, max, waitMs }, { waitMs, signal: either }).then(
+          (leases) => got(leases, giveBack),
+          () => got([], giveBack),
+        );
       }
     });
   };
@@ -102,7 +121,10 @@ export function replicatedWriters(options: { writer: CompanyWriter; engine: Flow
         try {
           if (engine.owns(instance)) return await ask(writer);
           const owner = replicas.ownerOf(instance);
-          if (owner === null) throw new ColmeiaError('NOT_OWNER', `company "${instance}" is moving; it is not available just now`, { retryAfterMs: 500 });
+          if (owner === null)
+            throw new ColmeiaError('NOT_OWNER', `company "${instance}" is moving; it is not available just now`, {
+              retryAfterMs: 500,
+            });
           return await ask(remote(owner));
         } catch (error) {
           if (!isColmeiaError(error, 'NOT_OWNER') || Date.now() >= until) throw error;

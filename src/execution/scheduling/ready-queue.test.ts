@@ -9,7 +9,9 @@ import { readyTicket } from './sample-ticket.ts';
 function drain(queue: ReadyQueue, instance: string | null = null): string[] {
   const order: string[] = [];
   for (;;) {
-    const first = [...queue.classes.values()].map((each) => each.first(instance)).find((ticket) => ticket !== undefined);
+    const first = [...queue.classes.values()]
+      .map((each) => each.first(instance))
+      .find((ticket) => ticket !== undefined);
     if (first === undefined) return order;
     queue.remove(first.plan, first.n);
     order.push(`${first.plan}/${first.n}`);
@@ -51,7 +53,12 @@ describe('ReadyQueue', () => {
 
   it('drops every ticket of a plan and no other', () => {
     const queue = new ReadyQueue();
-    for (const [plan, n] of [[1, 0], [1, 1], [2, 0]]) queue.add(readyTicket({ plan, n }), 0);
+    for (const [plan, n] of [
+      [1, 0],
+      [1, 1],
+      [2, 0],
+    ])
+      queue.add(readyTicket({ plan, n }), 0);
     queue.removePlan(1);
     assert.deepEqual(drain(queue), ['2/0']);
   });
@@ -65,8 +72,13 @@ describe('ReadyQueue', () => {
 
   it('keeps the order of the reference score at every moment, whatever comes and goes', () => {
     const step = fc.record({
-      what: fc.constantFrom('add', 'add', 'add', 'remove', 'advance', 'drop'), plan: fc.nat(5), n: fc.nat(5),
-      risk: fc.constantFrom('low', 'medium', 'high', 'critical'), life: fc.integer({ min: 0, max: 500 }), company: fc.constantFrom('a', 'b'), wait: fc.nat(100),
+      what: fc.constantFrom('add', 'add', 'add', 'remove', 'advance', 'drop'),
+      plan: fc.nat(5),
+      n: fc.nat(5),
+      risk: fc.constantFrom('low', 'medium', 'high', 'critical'),
+      life: fc.integer({ min: 0, max: 500 }),
+      company: fc.constantFrom('a', 'b'),
+      wait: fc.nat(100),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
@@ -85,11 +97,19 @@ describe('ReadyQueue', () => {
           queue.advance(now);
           assert.equal(queue.size, model.size);
           const best = (whose: string | null): number =>
-            Math.max(-1, ...[...model.values()].filter((each) => whose === null || each.instance === whose).map((each) => priorityScore(each.spec, each.createdAt, each.deadline, now)));
+            Math.max(
+              -1,
+              ...[...model.values()]
+                .filter((each) => whose === null || each.instance === whose)
+                .map((each) => priorityScore(each.spec, each.createdAt, each.deadline, now)),
+            );
           for (const whose of [null, 'a', 'b']) {
             const first = [...queue.classes.values()][0]?.first(whose);
             const score = first === undefined ? -1 : priorityScore(first.spec, first.createdAt, first.deadline, now);
-            assert.ok(Math.abs(score - best(whose)) < 1e-9, `the first of ${whose} scores ${score}, the best ${best(whose)}`);
+            assert.ok(
+              Math.abs(score - best(whose)) < 1e-9,
+              `the first of ${whose} scores ${score}, the best ${best(whose)}`,
+            );
           }
         }
         assert.deepEqual(drain(queue).sort(), [...model.keys()].sort());

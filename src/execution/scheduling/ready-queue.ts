@@ -12,7 +12,14 @@ export type ReadyTicket = {
   deadline: number;
 };
 
-type Entry = ReadyTicket & { heapIndex: number; home: Company; standing: number; score: number; order: number; step: Step | null };
+type Entry = ReadyTicket & {
+  heapIndex: number;
+  home: Company;
+  standing: number;
+  score: number;
+  order: number;
+  step: Step | null;
+};
 /** When an entry next becomes more urgent. */
 type Step = { heapIndex: number; at: number; next: number; entry: Entry };
 type Company = { heapIndex: number; class: TicketClass; instance: string; entries: Heap<Entry> };

@@ -1,15 +1,38 @@
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { ReadyTicket } from './ready-queue.ts';
 
-type Sample = Partial<Omit<ReadyTicket, 'spec'>> & { type?: TicketSpec['task_type']; customType?: string; risk?: TicketSpec['risk_band']; needs?: string[] };
+type Sample = Partial<Omit<ReadyTicket, 'spec'>> & {
+  type?: TicketSpec['task_type'];
+  customType?: string;
+  risk?: TicketSpec['risk_band'];
+  needs?: string[];
+};
 
 /** A ticket for tests of the scheduler: what is not said is plain. */
-export function readyTicket({ type = 'BUILD', customType, risk = 'medium', needs = [], ...ticket }: Sample): ReadyTicket {
+export function readyTicket({
+  type = 'BUILD',
+  customType,
+  risk = 'medium',
+  needs = [],
+  ...ticket
+}: Sample): ReadyTicket {
   const spec: TicketSpec = {
-    task_id: 't', task_type: type, description: '', priority: 'NORMAL', risk_band: risk,
-    qos: { delivery_mode: 'AT_LEAST_ONCE', consistency: 'EVENTUAL', durability: 'PERSISTENT' }, parameters: {}, required_capabilities: needs,
-    security_level: 'INTERNAL', estimated_duration_ms: null, metadata: customType === undefined ? {} : { task_type: customType },
-    timeout_ms: 60_000, max_retries: 1, gated: false, compensation: null, undoes: null,
+    task_id: 't',
+    task_type: type,
+    description: '',
+    priority: 'NORMAL',
+    risk_band: risk,
+    qos: { delivery_mode: 'AT_LEAST_ONCE', consistency: 'EVENTUAL', durability: 'PERSISTENT' },
+    parameters: {},
+    required_capabilities: needs,
+    security_level: 'INTERNAL',
+    estimated_duration_ms: null,
+    metadata: customType === undefined ? {} : { task_type: customType },
+    timeout_ms: 60_000,
+    max_retries: 1,
+    gated: false,
+    compensation: null,
+    undoes: null,
   };
   return { plan: 1, n: 0, instance: 'acme', createdAt: 0, deadline: 60_000, ...ticket, spec };
 }

@@ -5,7 +5,10 @@ import { ReadyQueue, type ReadyTicket } from './ready-queue.ts';
 import { readyTicket } from './sample-ticket.ts';
 import { schedule, type Candidate } from './schedule.ts';
 
-const agent = (key: string, more: Partial<{ instance: string | null; types: string[]; can: string[]; free: number; concurrency: number }> = {}): Candidate => {
+const agent = (
+  key: string,
+  more: Partial<{ instance: string | null; types: string[]; can: string[]; free: number; concurrency: number }> = {},
+): Candidate => {
   const { instance = null, types = ['BUILD'], can = [], free = 1, concurrency = 1 } = more;
   return { key, instance, taskTypes: new Set(types), capabilities: new Set(can), free, concurrency };
 };
@@ -34,7 +37,10 @@ describe('a scheduling cycle', () => {
   });
 
   it('finds agents by the caller’s own name of a type', () => {
-    assert.deepEqual(run(queueOf(readyTicket({ type: 'EXECUTE', customType: 'paint' })), [agent('a', { types: ['paint'] })]), ['1/0 a']);
+    assert.deepEqual(
+      run(queueOf(readyTicket({ type: 'EXECUTE', customType: 'paint' })), [agent('a', { types: ['paint'] })]),
+      ['1/0 a'],
+    );
   });
 
   it('does not let a ticket that nobody can take hold up the others', () => {
@@ -44,12 +50,21 @@ describe('a scheduling cycle', () => {
 
   it('gives an agent no more than it has free, and prefers the one with the larger share free', () => {
     const tickets = [0, 1, 2, 3].map((n) => readyTicket({ n }));
-    const given = run(queueOf(...tickets), [agent('a', { free: 1, concurrency: 4 }), agent('b', { free: 2, concurrency: 2 })]);
-    assert.deepEqual(given.map((each) => each.slice(-1)), ['b', 'b', 'a']);
+    const given = run(queueOf(...tickets), [
+      agent('a', { free: 1, concurrency: 4 }),
+      agent('b', { free: 2, concurrency: 2 }),
+    ]);
+    assert.deepEqual(
+      given.map((each) => each.slice(-1)),
+      ['b', 'b', 'a'],
+    );
   });
 
   it('keeps a company’s agent to its company, and lets it choose first', () => {
-    const queue = queueOf(readyTicket({ plan: 1, instance: 'acme' }), readyTicket({ plan: 2, instance: 'bela', risk: 'critical' }));
+    const queue = queueOf(
+      readyTicket({ plan: 1, instance: 'acme' }),
+      readyTicket({ plan: 2, instance: 'bela', risk: 'critical' }),
+    );
     assert.deepEqual(run(queue, [agent('all'), agent('own', { instance: 'acme' })]), ['1/0 own', '2/0 all']);
   });
 
@@ -62,19 +77,30 @@ describe('a scheduling cycle', () => {
     const types = fc.constantFrom('BUILD', 'TEST');
     const can = fc.subarray(['x', 'y']);
     const company = fc.constantFrom('acme', 'bela');
-    const tickets = fc.array(fc.record({ type: types, needs: can, instance: company, risk: fc.constantFrom('low', 'critical') }), { maxLength: 30 });
-    const agents = fc.array(fc.record({ types: fc.subarray(['BUILD', 'TEST']), can, instance: fc.option(company), free: fc.nat(4) }), { maxLength: 6 });
+    const tickets = fc.array(
+      fc.record({ type: types, needs: can, instance: company, risk: fc.constantFrom('low', 'critical') }),
+      { maxLength: 30 },
+    );
+    const agents = fc.array(
+      fc.record({ types: fc.subarray(['BUILD', 'TEST']), can, instance: fc.option(company), free: fc.nat(4) }),
+      { maxLength: 6 },
+    );
     fc.assert(
       fc.property(tickets, agents, (wanted, offered) => {
         const all = wanted.map((more, n) => readyTicket({ n, ...(more as object) }));
         const candidates = offered.map((more, i) => agent(`a${i}`, { ...more, concurrency: 4 }));
         const queue = queueOf(...all);
         const given = schedule(queue, candidates, 0, 1_000);
-        assert.deepEqual(schedule(queueOf(...all), candidates, 0, 1_000).map((each) => [each.ticket.n, each.agent]), given.map((each) => [each.ticket.n, each.agent]));
+        assert.deepEqual(
+          schedule(queueOf(...all), candidates, 0, 1_000).map((each) => [each.ticket.n, each.agent]),
+          given.map((each) => [each.ticket.n, each.agent]),
+        );
         assert.equal(new Set(given.map(({ ticket }) => ticket.n)).size, given.length);
         assert.equal(queue.size, all.length - given.length);
         const fits = (one: Candidate, { spec, instance }: ReadyTicket): boolean =>
-          one.taskTypes.has(spec.task_type) && spec.required_capabilities.every((need) => one.capabilities.has(need)) && (one.instance === null || one.instance === instance);
+          one.taskTypes.has(spec.task_type) &&
+          spec.required_capabilities.every((need) => one.capabilities.has(need)) &&
+          (one.instance === null || one.instance === instance);
         for (const one of candidates) {
           const mine = given.filter((each) => each.agent === one.key);
           assert.ok(mine.length <= one.free && mine.every(({ ticket }) => fits(one, ticket)));

@@ -25,15 +25,29 @@ export function schedule(queue: ReadyQueue, agents: readonly Candidate[], now: n
   if (free.length === 0 || queue.size === 0) return assignments;
   queue.advance(now);
   // An agent bound to a company can do least, so it chooses first.
-  for (const instance of [...new Set(free.map((agent) => agent.instance))].sort((a, b) => Number(a === null) - Number(b === null))) {
-    assign(queue, instance, free.filter((agent) => agent.instance === instance), limit, assignments);
+  for (const instance of [...new Set(free.map((agent) => agent.instance))].sort(
+    (a, b) => Number(a === null) - Number(b === null),
+  )) {
+    assign(
+      queue,
+      instance,
+      free.filter((agent) => agent.instance === instance),
+      limit,
+      assignments,
+    );
   }
   return assignments;
 }
 
 type Open = { class: TicketClass; agents: (Candidate & { left: number })[] };
 
-function assign(queue: ReadyQueue, instance: string | null, agents: readonly Candidate[], limit: number, assignments: Assignment[]): void {
+function assign(
+  queue: ReadyQueue,
+  instance: string | null,
+  agents: readonly Candidate[],
+  limit: number,
+  assignments: Assignment[],
+): void {
   const left = agents.map((agent) => ({ ...agent, left: agent.free }));
   let open: Open[] = [];
   for (const ticketClass of queue.classes.values()) {
@@ -43,7 +57,8 @@ function assign(queue: ReadyQueue, instance: string | null, agents: readonly Can
   while (assignments.length < limit && open.length > 0) {
     let best: Open | null = null;
     let ticket: ReadyTicket | undefined;
-    for (const candidate of open) { // order
+    for (const candidate of open) {
+      // order
       const first = candidate.class.first(instance);
       if (first !== undefined && (ticket === undefined || before(first, ticket))) [best, ticket] = [candidate, first];
     }
@@ -68,7 +83,8 @@ function canDo(agent: Candidate, { taskType, customType, capabilities }: TicketC
 function leastLoaded(agents: readonly (Candidate & { left: number })[]): (Candidate & { left: number }) | null {
   let best: (Candidate & { left: number }) | null = null;
   for (const agent of agents) {
-    if (agent.left > 0 && (best === null || agent.left / agent.concurrency > best.left / best.concurrency)) best = agent;
+    if (agent.left > 0 && (best === null || agent.left / agent.concurrency > best.left / best.concurrency))
+      best = agent;
   }
   return best;
 }

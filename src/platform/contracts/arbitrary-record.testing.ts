@@ -48,7 +48,9 @@ function text(): fc.Arbitrary<string> {
 function map(values: JsonSchema): fc.Arbitrary<unknown> {
   const key = text().filter((name) => name !== '__proto__');
   // Names in order, as parsing leaves them.
-  return fc.dictionary(key, arbitrary(values), { maxKeys: 4, noNullPrototype: true }).map((map) => Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1))));
+  return fc
+    .dictionary(key, arbitrary(values), { maxKeys: 4, noNullPrototype: true })
+    .map((map) => Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 function record(schema: JsonSchema): fc.Arbitrary<unknown> {

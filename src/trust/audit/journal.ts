@@ -33,12 +33,21 @@ export function journalBody(events: readonly JournalEvent[], eventsBefore: numbe
 }
 
 /** sha-256 (hex) over what the row says and the hash before it. `at` is ISO 8601 in milliseconds, `plans` the keys it names. */
-export function journalHash(previous: string, instance: string, seq: number, at: string, plans: readonly number[], body: string): string {
+export function journalHash(
+  previous: string,
+  instance: string,
+  seq: number,
+  at: string,
+  plans: readonly number[],
+  body: string,
+): string {
   return crypto.hash('sha256', `${previous}\n${instance}\n${seq}\n${at}\n${plans.join(',')}\n${body}`, 'hex');
 }
 
 export function parseJournalBody(row: { instance: string; seq: number; at: Date; body: string }): RecordedEvent[] {
-  return row.body.split('\n').map((line) => ({ ...JSON.parse(line), instance: row.instance, seq: row.seq, at: row.at }));
+  return row.body
+    .split('\n')
+    .map((line) => ({ ...JSON.parse(line), instance: row.instance, seq: row.seq, at: row.at }));
 }
 
 /**

@@ -4,7 +4,11 @@ export type Instance = { name: string; no: number; tier: string; state: string; 
 
 const COLUMNS = 'name, no, tier, state, created_at';
 const instanceOf = (row: Row): Instance => ({
-  name: row.name as string, no: row.no as number, tier: row.tier as string, state: row.state as string, createdAt: row.created_at as Date,
+  name: row.name as string,
+  no: row.no as number,
+  tier: row.tier as string,
+  state: row.state as string,
+  createdAt: row.created_at as Date,
 });
 
 /** The companies by name and number. Those once seen are remembered; a name that is not there is asked for again. */
@@ -26,19 +30,27 @@ export class InstanceDirectory {
   }
 
   async all(): Promise<Instance[]> {
-    const rows = await this.#store.read({ as: 'engine' }, (sql) => sql.query(`select ${COLUMNS} from instance order by no`));
+    const rows = await this.#store.read({ as: 'engine' }, (sql) =>
+      sql.query(`select ${COLUMNS} from instance order by no`),
+    );
     return rows.map((row) => this.#remember(row));
   }
 
   async list(scope: Scope, query: { after: string; limit: number }): Promise<Instance[]> {
     const rows = await this.#store.read(scope, (sql) =>
-      sql.query(`select ${COLUMNS} from instance where name > $1 and name not like '$%' order by name limit $2`, [query.after, query.limit]));
+      sql.query(`select ${COLUMNS} from instance where name > $1 and name not like '$%' order by name limit $2`, [
+        query.after,
+        query.limit,
+      ]),
+    );
     return rows.map(instanceOf);
   }
 
   async #find(column: 'name' | 'no', value: string | number): Promise<Instance | null> {
     if (column === 'no' && ((value as number) < 1 || (value as number) > 2 ** 31 - 1)) return null;
-    const [row] = await this.#store.read({ as: 'engine' }, (sql) => sql.query(`select ${COLUMNS} from instance where ${column} = $1`, [value]));
+    const [row] = await this.#store.read({ as: 'engine' }, (sql) =>
+      sql.query(`select ${COLUMNS} from instance where ${column} = $1`, [value]),
+    );
     return row === undefined ? null : this.#remember(row);
   }
 

@@ -29,27 +29,53 @@ function keptKeyOf(row: Row): KeptKey {
 }
 
 export async function findKeyWithHash(store: Store, keyId: string): Promise<(KeptKey & { hash: Uint8Array }) | null> {
-  const [row] = await store.read({ as: 'coordinator' }, (sql) => sql.query(`select ${COLUMNS}, hash from api_key where key_id = $1`, [keyId]));
+  const [row] = await store.read({ as: 'coordinator' }, (sql) =>
+    sql.query(`select ${COLUMNS}, hash from api_key where key_id = $1`, [keyId]),
+  );
   return row === undefined ? null : { ...keptKeyOf(row), hash: row.hash as Uint8Array };
 }
 
 export async function findKey(store: Store, scope: Scope, keyId: string): Promise<KeptKey | null> {
-  const [row] = await store.read(scope, (sql) => sql.query(`select ${COLUMNS} from api_key where key_id = $1`, [keyId]));
+  const [row] = await store.read(scope, (sql) =>
+    sql.query(`select ${COLUMNS} from api_key where key_id = $1`, [keyId]),
+  );
   return row === undefined ? null : keptKeyOf(row);
 }
 
-export async function listKeys(store: Store, scope: Scope, query: { instance: string | null; after: string; limit: number }): Promise<KeptKey[]> {
+export async function listKeys(
+  store: Store,
+  scope: Scope,
+  query: { instance: string | null; after: string; limit: number },
+): Promise<KeptKey[]> {
   const rows = await store.read(scope, (sql) =>
-    sql.query(`select ${COLUMNS} from api_key where key_id > $1 and ($2::text is null or instance = $2) order by key_id limit $3`, [
-      query.after, query.instance, query.limit,
-    ]));
+    sql.query(
+      `select ${COLUMNS} from api_key where key_id > $1 and ($2::text is null or instance = $2) order by key_id limit $3`,
+      [query.after, query.instance, query.limit],
+    ),
+  );
   return rows.map(keptKeyOf);
 }
 
-export const insertKey = (key: { keyId: string; kind: string; instance: string | null; agentId: string | null; hash: Uint8Array; createdBy: string; expiresAt: Date | null }) => ({
+export const insertKey = (key: {
+  keyId: string;
+  kind: string;
+  instance: string | null;
+  agentId: string | null;
+  hash: Uint8Array;
+  createdBy: string;
+  expiresAt: Date | null;
+}) => ({
   text: `insert into api_key (key_id, instance, kind, agent_id, hash, created_by, expires_at)
     values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7)`,
-  values: [key.keyId, key.instance ?? SYSTEM_INSTANCE, key.kind, key.agentId, Buffer.from(key.hash).toString('hex'), key.createdBy, key.expiresAt],
+  values: [
+    key.keyId,
+    key.instance ?? SYSTEM_INSTANCE,
+    key.kind,
+    key.agentId,
+    Buffer.from(key.hash).toString('hex'),
+    key.createdBy,
+    key.expiresAt,
+  ],
 });
 
 export const markRevoked = (keyId: string, at: Date) => ({

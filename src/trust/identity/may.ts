@@ -29,4 +29,5 @@ export function filterOf(who: Principal, asked: string | undefined): string | nu
   return who.instance === null ? (asked ?? null) : companyOf(who, asked, who.instance);
 }
 
-export const noInstance = (name: string): ColmeiaError => new ColmeiaError('INSTANCE_NOT_FOUND', `instance "${name}" not found`);
+export const noInstance = (name: string): ColmeiaError =>
+  new ColmeiaError('INSTANCE_NOT_FOUND', `instance "${name}" not found`);
