@@ -9,6 +9,8 @@ const RESULT = { data: 'x'.repeat(190) };
 export type Load = {
   /** `clients` at once, each with one workflow at a time, for `ms`; only what ends within it counts. */
   run(clients: number, ms: number): Promise<{ workflows: number; seconds: number; latencies: number[] }>;
+  /** `clients` at once until `workflows` have ended; gives their number. */
+  count(clients: number, workflows: number): Promise<number>;
   stop(): Promise<void>;
 };
 
@@ -72,6 +74,14 @@ export async function startChainLoad(colmeia: Colmeia, companies: readonly strin
       };
       await Promise.all(Array.from({ length: clients }, client));
       return { workflows: latencies.length, seconds: ms / 1_000, latencies };
+    },
+    async count(clients, workflows) {
+      let left = workflows;
+      const client = async (): Promise<void> => {
+        while (left-- > 0) await one();
+      };
+      await Promise.all(Array.from({ length: clients }, client));
+      return workflows;
     },
     async stop() {
       ends.stop();
