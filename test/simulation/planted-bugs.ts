@@ -44,7 +44,6 @@ export const PLANTED_BUGS: Record<string, Plant & { within: number }> = {
   },
   'a refused commit is half kept': { within: 100, database: { rollback: true } },
   'results are not kept': { within: 10, database: { results: true } },
-  'a reading sees several moments': { within: 600, database: { snapshots: true } },
   'a failed commit is taken for a good one': {
     within: 40,
     store: (store) => withFlush(store, (args) => store.flush(args).catch(() => {})),

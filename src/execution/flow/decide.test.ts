@@ -220,8 +220,10 @@ describe('retries', () => {
       backoff: { ...CONTROL.backoff, ...backoff },
     });
     let at = 0;
-    for (let i = 1; i < attempt; i++)
-      ((at = run.lease(at, 0).fail(at, 0, 'transient').state.tickets[0].due!), run.due(at));
+    for (let i = 1; i < attempt; i++) {
+      at = run.lease(at, 0).fail(at, 0, 'transient').state.tickets[0].due!;
+      run.due(at);
+    }
     return run.lease(at, 0).fail(at, 0, 'transient', { jitter }).state.tickets[0].due! - at;
   };
 

@@ -1,21 +1,30 @@
 import { beginCompensation, hasSomethingToUndo, undone } from './compensate.ts';
-import { arrive, arriveAll, nextWake, openDraft, publish, setTicket, wakeAt, type Draft } from './flow-draft.ts';
+import {
+  arrive,
+  newTicket,
+  openDraft,
+  publish,
+  refuse,
+  setTicket,
+  setTimer,
+  start,
+  wakeAt,
+  type Draft,
+  type Refusal,
+} from './flow-draft.ts';
 import {
   dependentsOf,
   FLOW_VERSION,
   isEnded,
   isOpen,
-  waitsOf,
   type Decision,
   type ErrorClass,
   type FlowEvent,
   type PlanState,
   type TicketNote,
-  type TicketRules,
-  type TicketState,
+  type Of,
 } from './flow-state.ts';
-
-type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
+import { replan, retry } from './replan.ts';
 
 /**
  * The whole flow C1–C6 of one plan as a pure function: same state and event, same answer; no clock, no chance, no I/O.
@@ -31,12 +40,6 @@ export function decide(state: PlanState | null, event: FlowEvent): Decision {
   settle(draft);
   return { state: draft.state, commands: draft.commands };
 }
-
-type Refusal = { code: 'LEASE_FENCED' | 'PLAN_STATE'; message: string };
-const refuse = (draft: Draft, verb: string): Refusal => ({
-  code: 'PLAN_STATE',
-  message: `a plan that is ${draft.state.control.paused ? 'paused and ' : ''}${draft.state.status} cannot be ${verb}`,
-});
 
 function apply(draft: Draft, event: Exclude<FlowEvent, { type: 'submitted' }>): Refusal | null {
   switch (event.type) {
@@ -69,21 +72,6 @@ function apply(draft: Draft, event: Exclude<FlowEvent, { type: 'submitted' }>): 
   }
 }
 
-function newTicket(rules: TicketRules, deadline: number): TicketState {
-  return {
-    status: 'waiting',
-    waits: rules.deps.length,
-    attempt: 0,
-    fence: 0,
-    agent: null,
-    due: null,
-    deadline,
-    startedAt: null,
-    endedAt: null,
-    note: null,
-  };
-}
-
 function submit({ at, rules, deadlines, gate, control }: Of<'submitted'>): Decision {
   const tickets = rules.map((rule, n) => newTicket(rule, deadlines[n]));
   const draft: Draft = {
@@ -109,24 +97,6 @@ function submit({ at, rules, deadlines, gate, control }: Of<'submitted'>): Decis
   start(draft, gate);
   settle(draft);
   return { state: draft.state, commands: draft.commands };
-}
-
-function start(draft: Draft, gate: boolean): void {
-  const { state } = draft;
-  state.status = gate ? 'waiting_approval' : 'running';
-  if (gate || state.control.unapproved) state.control = { ...state.control, unapproved: gate };
-  if (gate) {
-    publish(draft, 'plan.waiting_approval');
-    draft.tickets.forEach(({ status }, n) => {
-      if (status === 'ready' || status === 'approval') setTicket(draft, n, { status: 'waiting' });
-    });
-  } else arriveAll(draft);
-  setTimer(draft);
-}
-
-function setTimer(draft: Draft): void {
-  const at = isEnded(draft.state.status) ? null : nextWake(draft.state);
-  if (at !== null) wakeAt(draft, at);
 }
 
 function lease(draft: Draft, event: Of<'leased'>): null {
@@ -408,105 +378,6 @@ function cancel(draft: Draft, { undo, why }: Of<'cancelled'>): Refusal | null {
   if (state.status !== 'running' && state.status !== 'waiting_approval') return refuse(draft, 'cancelled');
   state.control = { ...state.control, paused: false }; // else what is undone would wait for a resume
   stop(draft, 'cancelled', undo, { why });
-  return null;
-}
-
-function retry(draft: Draft): Refusal | null {
-  const { state, at } = draft;
-  if (state.status === 'completed' || state.status === 'rejected' || !isEnded(state.status))
-    return refuse(draft, 'retried');
-  const again = draft.tickets.flatMap(({ status, note }, n) =>
-    state.rules[n].undoes === null && !note?.superseded && isUndone(status) ? [n] : [],
-  );
-  const isReplaced = (dep: number): boolean =>
-    draft.tickets[dep].note?.superseded === true && draft.tickets[dep].status !== 'completed';
-  if (again.some((n) => state.rules[n].deps.some(isReplaced))) {
-    return {
-      code: 'PLAN_STATE',
-      message: 'what would be done again builds on tickets that a revision replaced and that were undone; replan it',
-    };
-  }
-  const { validUntil } = state.control;
-  const latest = validUntil !== null && validUntil > at ? validUntil : Infinity;
-  for (const n of again) beginAgain(draft, n, Math.min(at + state.rules[n].timeoutMs, latest));
-  countWaits(draft);
-  state.control = { ...state.control, stopping: null, undo: false, paused: false };
-  publish(draft, 'plan.retried', null, { tickets: again.length });
-  start(draft, state.control.unapproved === true);
-  return null;
-}
-
-/** Ended, and nothing of it stands. */
-const isUndone = (status: TicketState['status']): boolean =>
-  status === 'failed' || status === 'cancelled' || status === 'compensated';
-
-function beginAgain(draft: Draft, n: number, deadline: number): void {
-  const { status, note: was } = draft.tickets[n];
-  const note: TicketNote = {};
-  if (was?.approved) note.approved = true;
-  if (was?.redone || status === 'compensated') note.redone = true;
-  setTicket(draft, n, {
-    status: 'waiting',
-    attempt: 0,
-    agent: null,
-    due: null,
-    deadline,
-    startedAt: null,
-    endedAt: null,
-    note: without(note),
-  });
-}
-
-function countWaits(draft: Draft): void {
-  draft.tickets.forEach((ticket, n) => {
-    const waits = waitsOf(draft.state.rules[n], draft.tickets);
-    if (waits !== ticket.waits) setTicket(draft, n, { waits });
-  });
-}
-
-/** What a ticket waits for never changes, so that one is kept only when it waits for no other ticket any more. */
-function canBeKept(draft: Draft, n: number): boolean {
-  const ticket = draft.tickets[n];
-  if (ticket === undefined || ticket.note?.superseded || draft.state.rules[n].undoes !== null) return false;
-  return ticket.status === 'completed' || (isOpen(ticket.status) && ticket.status !== 'waiting');
-}
-
-function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
-  const { state, at } = draft;
-  const startable =
-    state.status === 'waiting_approval' || (state.status === 'running' && state.control.stopping === null);
-  const ended = state.status === 'failed' || state.status === 'cancelled' || state.status === 'compensated';
-  if (!startable && !ended) return refuse(draft, 'replanned');
-  const kept = new Set(event.keep);
-  const unfit = event.keep.find((n, task) => n !== null && !(canBeKept(draft, n) && event.keep.indexOf(n) === task));
-  if (unfit !== undefined) return { code: 'PLAN_STATE', message: `ticket ${unfit} cannot be kept in the new revision` };
-  for (let n = 0; n < draft.tickets.length; n++) {
-    const { status, agent, fence, attempt, note } = draft.tickets[n];
-    if (kept.has(n) || state.rules[n].undoes !== null || note?.superseded) continue;
-    if (status === 'running') {
-      draft.commands.push({ type: 'ticket.stop', n });
-      publish(draft, 'ticket.cancelled', n, { agent, fence, attempt });
-    }
-    const end = isOpen(status) ? ({ status: 'cancelled', endedAt: at, due: null } as const) : {};
-    setTicket(draft, n, { ...end, note: { ...note, superseded: true } });
-  }
-  let next = draft.tickets.length;
-  const numbers = event.keep.map((n) => n ?? next++);
-  const rules = state.rules.slice();
-  event.keep.forEach((keep, task) => {
-    if (keep !== null) return;
-    const rule = { ...event.rules[task], deps: event.rules[task].deps.map((dep) => numbers[dep]) };
-    rules.push(rule);
-    draft.tickets.push(newTicket(rule, event.deadlines[task]));
-    state.open++;
-  });
-  state.rules = rules;
-  state.dependents = dependentsOf(rules);
-  countWaits(draft);
-  state.control = { ...event.control, paused: state.control.paused };
-  const kept_tickets = event.keep.filter((n) => n !== null).length;
-  publish(draft, 'plan.replanned', null, { tickets: numbers.length - kept_tickets, kept: kept_tickets });
-  start(draft, event.gate);
   return null;
 }
 

@@ -1,5 +1,4 @@
-import type { FlowCommand, PlanState, TicketState } from './flow-state.ts';
-import { isOpen } from './flow-state.ts';
+import { isEnded, isOpen, type FlowCommand, type PlanState, type TicketRules, type TicketState } from './flow-state.ts';
 
 /** A state in the making: copied on first write, so that the state that came in stays as it was. */
 export type Draft = {
@@ -80,3 +79,45 @@ export function nextWake(state: PlanState): number | null {
   }
   return at === Infinity ? null : at;
 }
+
+/** The plan runs, or waits for a person first. */
+export function start(draft: Draft, gate: boolean): void {
+  const { state } = draft;
+  state.status = gate ? 'waiting_approval' : 'running';
+  if (gate || state.control.unapproved) state.control = { ...state.control, unapproved: gate };
+  if (gate) {
+    publish(draft, 'plan.waiting_approval');
+    draft.tickets.forEach(({ status }, n) => {
+      if (status === 'ready' || status === 'approval') setTicket(draft, n, { status: 'waiting' });
+    });
+  } else arriveAll(draft);
+  setTimer(draft);
+}
+
+export function setTimer(draft: Draft): void {
+  const at = isEnded(draft.state.status) ? null : nextWake(draft.state);
+  if (at !== null) wakeAt(draft, at);
+}
+
+export function newTicket(rules: TicketRules, deadline: number): TicketState {
+  return {
+    status: 'waiting',
+    waits: rules.deps.length,
+    attempt: 0,
+    fence: 0,
+    agent: null,
+    due: null,
+    deadline,
+    startedAt: null,
+    endedAt: null,
+    note: null,
+  };
+}
+
+/** Why an event does not fit; nothing is changed then. */
+export type Refusal = { code: 'LEASE_FENCED' | 'PLAN_STATE'; message: string };
+
+export const refuse = (draft: Draft, verb: string): Refusal => ({
+  code: 'PLAN_STATE',
+  message: `a plan that is ${draft.state.control.paused ? 'paused and ' : ''}${draft.state.status} cannot be ${verb}`,
+});

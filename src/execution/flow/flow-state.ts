@@ -201,6 +201,9 @@ export type FlowCommand =
   /** The event does not fit the state; nothing changed. */
   | { type: 'refuse'; code: 'LEASE_FENCED' | 'PLAN_STATE'; message: string };
 
+/** The event of one type. */
+export type Of<T extends FlowEvent['type']> = Extract<FlowEvent, { type: T }>;
+
 export type Decision = { state: PlanState; commands: FlowCommand[] };
 
 const ENDED: ReadonlySet<PlanStatus> = new Set(['completed', 'failed', 'compensated', 'cancelled', 'rejected']);
