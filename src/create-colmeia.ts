@@ -131,7 +131,10 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     registry,
     onCommitted,
     onOwned,
-    onFlushed: (ms) => metrics.flushSeconds.observe(ms / 1_000),
+    onFlushed: (ms, events) => {
+      metrics.flushSeconds.observe(ms / 1_000);
+      metrics.flushEvents.observe(events);
+    },
     log,
   });
   const instances = new InstanceDirectory(store);

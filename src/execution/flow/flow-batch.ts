@@ -6,9 +6,11 @@ import {
   type JournalHead,
 } from '../../trust/audit/journal.ts';
 import { agentIdOf, type Lease } from '../agents/agent.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
+import type { PlanRef } from './flow-store.ts';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
 import { type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
@@ -39,6 +41,12 @@ export class FlowBatch {
   readonly timers = new Map<number, number>();
   /** Leases that ran out and whose attempts end with this batch. */
   readonly expired: Lease[] = [];
+  /** Decisions in it. */
+  readonly submits: PlanRef[] = [];
+  /** Its journal rows, once it is sealed. */
+  readonly rows: SealedRow[] = [];
+  /** Leases it began that no poll took. */
+  readonly undelivered: Lease[] = [];
   /** What to take back when the flush is refused. */
   readonly undo: (() => void)[] = [];
   readonly columns = new FlushColumns();
@@ -110,6 +118,20 @@ export class FlowBatch {
     return null;
   }
 
+  /** True while an attempt with this token runs. */
+  holds(plan: LivePlan, n: number, fence: number): boolean {
+    const ticket = this.stateOf(plan).tickets[n];
+    return ticket?.status === 'running' && ticket.fence === fence;
+  }
+
+  /** An event that ends an attempt; throws LEASE_FENCED when it is not the one that runs. */
+  endAttempt(plan: LivePlan, n: number, event: FlowEvent, who: By): void {
+    const { agent } = this.stateOf(plan).tickets[n] ?? {};
+    const refusal = this.step(plan, event, who);
+    if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
+    if (agent) this.freed.set(agent, (this.freed.get(agent) ?? 0) + 1);
+  }
+
   /** The next number of a plan in its company. */
   give(instance: string, head: JournalHead): number {
     return head.plans + ++this.#linesOf(instance).given;
@@ -125,11 +147,11 @@ export class FlowBatch {
     return this.#events.size === 0;
   }
 
-  /** The arguments of colmeia_flush, and the journal rows among them. */
-  seal(headOf: (instance: string) => JournalHead): { args: string[]; rows: SealedRow[] } {
+  /** Makes `rows`, and returns the arguments of colmeia_flush. */
+  seal(headOf: (instance: string) => JournalHead): string[] {
     for (const draft of this.drafts.values()) this.columns.plan(draft);
     const at = new Date(this.at).toISOString();
-    const rows = [...this.#events].map(([instance, { events, plans, given }]) => {
+    for (const [instance, { events, plans, given }] of this.#events) {
       const head = headOf(instance) ?? EMPTY_HEAD;
       const body = journalBody(events, head.events);
       const seq = head.seq + 1;
@@ -147,9 +169,9 @@ export class FlowBatch {
         recorded: events,
       };
       this.columns.journal(row);
-      return row;
-    });
-    return { args: this.columns.args(), rows };
+      this.rows.push(row);
+    }
+    return this.columns.args();
   }
 
   #linesOf(instance: string) {

@@ -40,11 +40,11 @@ export function localWriter({
     },
     async act({ instance, key, action, who }) {
       mustOwn(instance);
-      return engine.reopen(key, (at) => ({ ...action, at }) as FlowEvent, who);
+      return engine.act(key, (at) => ({ ...action, at }) as FlowEvent, who);
     },
     async replan({ instance, key, tickets, gate, control, content, who }) {
       mustOwn(instance);
-      return engine.reopen(
+      return engine.act(
         key,
         (at, plan) => ({
           type: 'replanned',

@@ -39,6 +39,7 @@ function rememberInBatch(batch: FlowBatch, company: OwnedCompany, planId: string
 /** C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. Throws PLAN_CONFLICT. */
 export function applySubmission(batch: FlowBatch, company: OwnedCompany, submission: Submission): Submitted {
   const { planId, content } = submission;
+  batch.submits.push({ instance: company.name, planId });
   const known = company.known.get(planId) ?? null;
   if (known !== null && known.digest === content.digest) {
     return { planId, status: batch.statusOf(known.key) ?? known.status, duplicate: true, faults: known.faults };

@@ -1,0 +1,145 @@
+import { Deadlines } from '../../platform/deadlines.ts';
+import type { Lease } from '../agents/agent.ts';
+import type { AgentRegistry } from '../agents/agent-registry.ts';
+import { leaseIdOf } from '../plans/plan.ts';
+import { ReadyQueue } from '../scheduling/ready-queue.ts';
+import { leaseChanges, type FlowBatch } from './flow-batch.ts';
+import { isEnded, type PlanState } from './flow-state.ts';
+import type { LoadedCompany } from './flow-store.ts';
+import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
+import { remember, type OwnedCompany } from './owned-company.ts';
+
+/** The memory of a company's writer: its companies, their open plans, what is ready, and what is due. */
+export class OwnedPlans {
+  readonly companies = new Map<string, OwnedCompany>();
+  readonly plans = new Map<number, LivePlan>();
+  readonly ready = new ReadyQueue();
+  /** When each plan wants to be woken. */
+  readonly timers = new Deadlines<number>();
+  readonly #registry: AgentRegistry;
+
+  constructor(registry: AgentRegistry) {
+    this.#registry = registry;
+  }
+
+  /** A company with its open plans, as the database holds them; leases of running tickets are granted again. */
+  takeUp({ name, no, head, plans }: LoadedCompany, now: number): void {
+    this.companies.set(name, { name, no, head, plans: new Set(), known: new Map() });
+    for (const plan of plans) {
+      this.plans.set(plan.key, plan);
+      this.#keep(plan, plan.state);
+      plan.state.tickets.forEach((ticket, n) => {
+        if (ticket.status === 'running') this.#grant(plan, n, plan.state);
+      });
+      this.ripen(plan, now);
+    }
+  }
+
+  drop(name: string): void {
+    const company = this.companies.get(name);
+    if (company === undefined) return;
+    const keys = new Set([...company.plans].map((plan) => plan.key));
+    for (const key of keys) {
+      this.ready.removePlan(key);
+      this.timers.delete(key);
+      this.plans.delete(key);
+    }
+    this.#registry.forget((lease) => keys.has(lease.plan));
+    this.companies.delete(name);
+  }
+
+  /** A plan that is not open, for an event that may open it; it goes with its company. */
+  hold(plan: LivePlan, company: OwnedCompany): void {
+    if (this.plans.has(plan.key)) return;
+    this.plans.set(plan.key, plan);
+    company.plans.add(plan);
+  }
+
+  /** Nothing happens while the plan is open. */
+  letGo(key: number): void {
+    const plan = this.plans.get(key);
+    if (plan === undefined || !isEnded(plan.state.status)) return;
+    this.plans.delete(key);
+    this.timers.delete(key);
+    this.companies.get(plan.instance)?.plans.delete(plan);
+  }
+
+  /** Puts the ready tickets and the timer of a plan where they belong by its state. */
+  ripen(plan: LivePlan, now: number): void {
+    const { key, instance, state, specs, created_at: createdAt } = plan;
+    this.ready.removePlan(key);
+    state.tickets.forEach(({ status, deadline }, n) => {
+      if (status !== 'ready' || state.control.paused) return;
+      this.ready.add({ plan: key, n, instance, spec: specs[n], createdAt, deadline }, now);
+    });
+    if (state.timerAt !== null) this.timers.set(key, state.timerAt);
+  }
+
+  /** Memory goes ahead of the database, for the next batch to build on; `undo` of the batch takes it back. */
+  promote(batch: FlowBatch): void {
+    for (const draft of batch.drafts.values()) {
+      const { plan } = draft;
+      const { state, specs, rev } = plan;
+      Object.assign(plan, { state: draft.after, specs: draft.specs, rev: rev + Number(isPlanChanged(draft)) });
+      const isNew = !this.plans.has(plan.key);
+      this.plans.set(plan.key, plan);
+      batch.undo.push(() => {
+        Object.assign(plan, { state, specs, rev });
+        if (isNew) this.plans.delete(plan.key);
+      });
+    }
+  }
+
+  /** Memory as it was before the batch. */
+  takeBack(batch: FlowBatch): void {
+    for (const undo of batch.undo.splice(0).reverse()) undo();
+    for (const key of batch.drafts.keys()) this.ready.removePlan(key);
+  }
+
+  /** The batch is true: leases end and begin, timers run, plans that ended go. */
+  settle(batch: FlowBatch): void {
+    const granted = new Map<string, Lease[]>();
+    for (const draft of batch.drafts.values()) {
+      for (const lease of this.#changeLeases(draft)) {
+        const leases = granted.get(lease.agent);
+        if (leases) leases.push(lease);
+        else granted.set(lease.agent, [lease]);
+      }
+      this.#keep(draft.plan, draft.after);
+    }
+    this.setTimers(batch);
+    for (const [agent, leases] of granted) batch.undelivered.push(...this.#registry.deliver(agent, leases));
+  }
+
+  setTimers(batch: FlowBatch): void {
+    for (const [key, at] of batch.timers) if (this.plans.has(key)) this.timers.set(key, at);
+  }
+
+  #changeLeases(draft: DraftPlan): Lease[] {
+    const { plan, before, after } = draft;
+    const { ended, begun, stopped } = leaseChanges(draft);
+    for (const n of ended) this.#registry.end(leaseIdOf(plan.key, n, before!.tickets[n].fence));
+    for (const n of stopped) {
+      const lease = this.#registry.lease(leaseIdOf(plan.key, n, after.tickets[n].fence));
+      if (lease) lease.stop = true;
+    }
+    return begun.map((n) => this.#grant(plan, n, after));
+  }
+
+  #grant(plan: LivePlan, n: number, state: PlanState): Lease {
+    const { fence, attempt, agent, note } = state.tickets[n];
+    const lease = { leaseId: leaseIdOf(plan.key, n, fence), plan: plan.key, n, fence, attempt, agent: agent! };
+    return this.#registry.grant(lease, note?.stopAt !== undefined);
+  }
+
+  #keep(plan: LivePlan, { status }: PlanState): void {
+    const company = this.companies.get(plan.instance);
+    if (company === undefined) return;
+    const { key, digest, rev } = plan;
+    const known = company.known.get(plan.plan_id);
+    if (known) Object.assign(known, { status, rev });
+    else remember(company, plan.plan_id, { key, digest, status, rev, invalid: false, faults: [] });
+    if (isEnded(status)) this.letGo(key);
+    else company.plans.add(plan);
+  }
+}
