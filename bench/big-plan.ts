@@ -91,7 +91,7 @@ async function inProcess(places: Places, kind: PlaceKind, profiling: BenchContex
   try {
     for (let n = 0; n < AGENTS; n++) await colmeia.agents.register(LOCAL_OPERATOR, specOf(`big-${n}`));
     const lease: Lease = async (agentId, max) =>
-      (await colmeia.agents.lease(LOCAL_OPERATOR, agentId, { max, wait_ms: 5_000 })).leases.length;
+      (await colmeia.agents.lease(LOCAL_OPERATOR, agentId, { max, wait_ms: 1_000 })).leases.length;
     const decision = bigDecision();
     const measure = () => timeLeases((value) => colmeia.decisions.submit(LOCAL_OPERATOR, value), decision, lease);
     return await (profiling === null ? measure() : profiled(`big-plan-${kind}`, profiling.say, measure));
@@ -114,7 +114,7 @@ async function overHttp(
     const lease: Lease = async (agentId, max) => {
       const answer = await client.must<{ leases: unknown[] }>('POST', `/api/v1/agents/${agentId}/leases`, {
         max,
-        wait_ms: 5_000,
+        wait_ms: 1_000,
       });
       return answer.leases.length;
     };
@@ -122,6 +122,7 @@ async function overHttp(
     await submit(chainDecision(nextPlanId(), { tasks: 100, parallel: true, taskType: 'BUILD' }));
     await sleep(SETTLE_MS);
     const rssMb = server.rssMb();
+    server.forgetPeak();
     const figures = await timeLeases(submit, bigDecision(), lease);
     const peakMb = server.peakRssMb();
     await sleep(SETTLE_MS);
@@ -146,7 +147,8 @@ async function timeLeases(
   const until = performance.now() + DEADLINE_MS;
   const agent = async (agentId: string): Promise<void> => {
     while (leased < TICKETS && performance.now() < until) {
-      leased += await lease(agentId, TICKETS / AGENTS);
+      const got = await lease(agentId, TICKETS / AGENTS);
+      leased += got;
       if (leased === TICKETS && leasedMs === 0) leasedMs = performance.now() - from;
     }
   };

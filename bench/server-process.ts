@@ -19,8 +19,9 @@ export type ServerProcess = {
   /** From the start of the process until /ready answered that it is. */
   readyMs: number;
   rssMb(): number;
-  /** The most it ever had. */
+  /** The most it had since its start, or since `forgetPeak`. */
   peakRssMb(): number;
+  forgetPeak(): void;
   cpuSeconds(): number;
   /** By SIGTERM. */
   stop(): Promise<void>;
@@ -61,6 +62,7 @@ export async function startServer(home: string, databaseUrl: string | null = nul
     readyMs,
     rssMb: () => statusMb(child.pid!, 'VmRSS'),
     peakRssMb: () => statusMb(child.pid!, 'VmHWM'),
+    forgetPeak: () => fs.writeFileSync(`/proc/${child.pid!}/clear_refs`, '5'),
     cpuSeconds: () => cpuSeconds(child.pid!),
     stop: () => end('SIGTERM'),
     kill9: () => end('SIGKILL'),
