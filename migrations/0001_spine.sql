@@ -171,7 +171,7 @@ create function colmeia_flush(
   p_key int8[], p_instance text[], p_id text[], p_status text[], p_flow int2[], p_digest text[], p_decision json[],
   p_header json[], p_control json[], p_tickets int4[], p_created int8[], p_ended int8[], p_result json[],
   u_key int8[], u_rev int4[], u_status text[], u_control json[], u_ended int8[], u_result json[],
-  r_key int8[], r_flow int2[], r_digest text[], r_decision json[], r_header json[], r_tickets int4[],
+  r_key int8[], r_flow int2[], r_digest text[], r_decision json[], r_header json[], r_tickets int4[], r_created int8[],
   t_plan int8[], t_n int4[], t_instance text[], t_status text[], t_spec json[], t_deps text[], t_agent text[],
   t_fence int4[], t_attempt int4[], t_deadline int8[], t_started int8[], t_ended int8[], t_note json[],
   x_plan int8[], x_n int4[], x_was text[], x_fence int4[], x_status text[], x_agent text[], x_newfence int4[],
@@ -186,8 +186,10 @@ declare k int; begin
         p_tickets, p_created, p_ended, p_result);
   end if;
   if cardinality(r_key) > 0 then                       -- replanned, or a rejected plan sent again in good form
-    update plan p set flow = v.flow, digest = v.digest, decision = v.decision, header = v.header, tickets = v.tickets
-      from unnest(r_key, r_flow, r_digest, r_decision, r_header, r_tickets) v(key, flow, digest, decision, header, tickets)
+    update plan p set flow = v.flow, digest = v.digest, decision = v.decision, header = v.header, tickets = v.tickets,
+        created_at = v.created
+      from unnest(r_key, r_flow, r_digest, r_decision, r_header, r_tickets, r_created)
+        v(key, flow, digest, decision, header, tickets, created)
       where p.key = v.key;
   end if;
   if cardinality(u_key) > 0 then

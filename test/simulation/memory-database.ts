@@ -63,7 +63,7 @@ const P = [
   'result',
 ];
 const U = ['key', 'rev', 'status', 'control', 'ended_at', 'result'];
-const R = ['key', 'flow', 'digest', 'decision', 'header', 'tickets'];
+const R = ['key', 'flow', 'digest', 'decision', 'header', 'tickets', 'created_at'];
 const T = [
   'plan',
   'n',
@@ -269,8 +269,13 @@ export class MemoryDatabase {
   /** Answers the queries of flow-store.ts, recognised by what they read. */
   query(text: string, values: readonly unknown[]): Row[] {
     const [first, second] = values as [never, never];
-    if (/from instance i join journal_head/.test(text))
-      return [...this.heads.values()].filter((head) => (first as string[]).includes(head.name));
+    if (/from instance i\s+join journal_head/.test(text))
+      return [...this.heads.values()]
+        .filter((head) => (first as string[]).includes(head.name))
+        .map((head) => {
+          const row = this.journal.get(`${head.name}/${head.seq}`);
+          return { ...head, at: row === undefined ? null : new Date(row.at) };
+        });
     if (/from plan where instance = any/.test(text)) {
       return [...this.plans.values()]
         .filter((row) => (first as string[]).includes(row.instance) && (second as string[]).includes(row.status))

@@ -8,9 +8,10 @@ import type { TicketSpec } from '../plans/ticket.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule } from '../scheduling/schedule.ts';
 import { ENGINE, FlowBatch, type By, type SealedRow } from './flow-batch.ts';
-import type { ErrorClass, FlowEvent, PlanStatus } from './flow-state.ts';
-import { appendOne, findKept, findKnown, loadCompanies, type Statements } from './flow-store.ts';
+import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
+import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
 import { BATCH_LIMIT, GroupCommit } from './group-commit.ts';
+import type { LeaseRef } from './company-writer.ts';
 import type { LivePlan, PlanContent } from './live-plan.ts';
 import { applySubmission, remember } from './owned-company.ts';
 import { OwnedPlans } from './owned-plans.ts';
@@ -92,7 +93,7 @@ export class FlowEngine implements JournalWriter {
     await this.#commits.alone(async () => {
       const fresh = names.filter((name) => !this.owns(name));
       const loaded = await loadCompanies(this.#options.store, fresh);
-      for (const company of loaded) this.#owned.takeUp(company, this.#now());
+      for (const company of loaded) this.#takeUp(company);
       const taken = loaded.map(({ name, plans }) => ({ name, planIds: plans.map((plan) => plan.plan_id) }));
       this.#options.onOwned?.({ taken, given: [] });
     });
@@ -151,7 +152,7 @@ export class FlowEngine implements JournalWriter {
    */
   async act(
     key: number,
-    event: (at: number, plan: LivePlan) => FlowEvent,
+    event: (at: number, plan: LivePlan, state: PlanState) => FlowEvent,
     who: By,
     revised?: { content: PlanContent; specs: readonly TicketSpec[] },
   ): Promise<PlanStatus> {
@@ -166,7 +167,7 @@ export class FlowEngine implements JournalWriter {
       return await this.#commits.change((batch) => {
         const plan = this.plan(key);
         if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended just now; try again');
-        const refusal = batch.step(plan, event(batch.at, plan), who, revised);
+        const refusal = batch.step(plan, event(batch.at, plan, batch.stateOf(plan)), who, revised);
         if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
         return batch.stateOf(plan).status;
       });
@@ -176,9 +177,9 @@ export class FlowEngine implements JournalWriter {
   }
 
   /** An attempt that counted. `result` is the JSON text of output, metadata and logs. Throws LEASE_FENCED. */
-  complete(key: number, n: number, fence: number, result: string, who: By): Promise<void> {
+  complete({ instance, key, n, fence }: LeaseRef, result: string, who: By): Promise<void> {
     return this.#commits.change((batch) => {
-      const plan = this.#holder(key, fence);
+      const plan = this.#holder(instance, key, fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.status === 'completed' && ticket.fence === fence) return; // said before
       batch.endAttempt(plan, n, { type: 'completed', at: batch.at, n, fence }, who);
@@ -187,9 +188,9 @@ export class FlowEngine implements JournalWriter {
   }
 
   /** An attempt that failed. Throws LEASE_FENCED. */
-  fail(key: number, n: number, fence: number, failure: Failure, who: By): Promise<void> {
+  fail({ instance, key, n, fence }: LeaseRef, failure: Failure, who: By): Promise<void> {
     return this.#commits.change((batch) => {
-      const plan = this.#holder(key, fence);
+      const plan = this.#holder(instance, key, fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.fence === fence && hasFailed(ticket.status)) return; // said before
       const jitter = this.#options.random();
@@ -200,7 +201,9 @@ export class FlowEngine implements JournalWriter {
   /** A lease that nobody took up: the ticket is ready again and no attempt is counted. Should it fail, the lease runs out. */
   release({ plan: key, n, fence }: Pick<Lease, 'plan' | 'n' | 'fence'>): void {
     const released = this.#commits.change((batch) => {
-      batch.endAttempt(this.#holder(key, fence), n, { type: 'released', at: batch.at, n, fence }, ENGINE);
+      const plan = this.plan(key);
+      if (plan && batch.holds(plan, n, fence))
+        batch.endAttempt(plan, n, { type: 'released', at: batch.at, n, fence }, ENGINE);
     });
     released.catch(() => {});
   }
@@ -235,7 +238,8 @@ export class FlowEngine implements JournalWriter {
     return (this.#lastAt = Math.max(this.#options.clock.now(), this.#lastAt));
   }
 
-  #holder(key: number, fence: number): LivePlan {
+  #holder(instance: string, key: number, fence: number): LivePlan {
+    if (!this.owns(instance)) throw notOwner(instance);
     const plan = this.plan(key);
     if (plan === null) throw new ColmeiaError('LEASE_FENCED', `fencing token ${fence} is stale: the plan has ended`);
     return plan;
@@ -318,10 +322,11 @@ export class FlowEngine implements JournalWriter {
 
   /**
    * A plan id that exists is a decision sent again that memory did not know: it is looked up and the changes tried again.
-   * A refused guard is another writer: the companies are loaded again, then the changes are tried again. After anything
-   * else the callers are told, and as the commit may have come true all the same, the companies are loaded again.
+   * A refused guard is another writer: the companies are loaded again, then the changes are tried again; a value that
+   * cannot be kept spoils only its own change. After anything else the callers are told, and as the commit may have come
+   * true all the same, the companies are loaded again.
    */
-  async #refused(error: unknown, failed: FlowBatch, built: FlowBatch | null): Promise<boolean> {
+  async #refused(error: unknown, failed: FlowBatch, built: FlowBatch | null): Promise<'again' | 'apart' | 'no'> {
     const { store, registry, log } = this.#options;
     for (const batch of [failed, built]) {
       for (const key of batch?.drafts.keys() ?? []) {
@@ -336,20 +341,26 @@ export class FlowEngine implements JournalWriter {
         const company = this.#owned.companies.get(ref.instance);
         if (company) remember(company, ref.planId, known);
       }
-      return true;
+      return 'again';
     }
     const instances = failed.rows.map((row) => row.instance);
     for (const instance of instances) this.#stale.add(instance);
     log('warn', { err: error, instances }, 'a commit was refused; its companies are loaded again');
-    return code === '23505' || code === 'CM001';
+    if (code === '23505' || code === 'CM001') return 'again';
+    return code !== undefined && /^2[23]/.test(code) ? 'apart' : 'no';
   }
 
   async #reload(): Promise<void> {
     const names = [...this.#stale].filter((name) => this.owns(name));
     const loaded = await loadCompanies(this.#options.store, names);
     for (const name of names) this.#owned.drop(name);
-    for (const company of loaded) this.#owned.takeUp(company, this.#now());
+    for (const company of loaded) this.#takeUp(company);
     this.#stale.clear();
+  }
+
+  #takeUp(company: LoadedCompany): void {
+    this.#lastAt = Math.max(this.#lastAt, company.lastAt); // its last writer's clock may have been ahead
+    this.#owned.takeUp(company, this.#now());
   }
 }
 

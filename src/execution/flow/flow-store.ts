@@ -20,7 +20,8 @@ export type KnownPlan = {
   /** Its decision broke the contract: a good one may replace it. */ invalid: boolean;
 };
 
-export type LoadedCompany = { name: string; no: number; head: JournalHead; plans: LivePlan[] };
+/** `lastAt`: time of its last commit, epoch ms; 0 = there is none. */
+export type LoadedCompany = { name: string; no: number; head: JournalHead; lastAt: number; plans: LivePlan[] };
 
 const OPEN: PlanStatus[] = ['waiting_approval', 'running', 'compensating', 'consolidating'];
 
@@ -33,8 +34,10 @@ const TICKET = 'plan, n, status, spec, deps, agent, fence, attempt, due, deadlin
 export async function loadCompanies(store: Store, names: readonly string[]): Promise<LoadedCompany[]> {
   if (names.length === 0) return [];
   return store.read({ as: 'engine' }, async (sql) => {
-    const heads = await sql.query<Row & JournalHead & { name: string; no: number }>(
-      `select i.name, i.no, h.seq, h.events, h.plans, h.hash from instance i join journal_head h on h.instance = i.name where i.name = any($1)`,
+    const heads = await sql.query<Row & JournalHead & { name: string; no: number; at: Date | null }>(
+      `select i.name, i.no, h.seq, h.events, h.plans, h.hash, j.at from instance i
+       join journal_head h on h.instance = i.name left join journal j on j.instance = h.instance and j.seq = h.seq
+       where i.name = any($1)`,
       [names],
     );
     const plans = await sql.query(`select ${PLAN} from plan where instance = any($1) and status = any($2)`, [
@@ -42,11 +45,13 @@ export async function loadCompanies(store: Store, names: readonly string[]): Pro
       OPEN,
     ]);
     const live = await withTickets(sql, plans);
-    return heads.map(({ name, no, ...head }) => ({
+    const byCompany = Map.groupBy(live, (plan) => plan.instance);
+    return heads.map(({ name, no, at, ...head }) => ({
       name,
       no,
       head,
-      plans: live.filter((plan) => plan.instance === name),
+      lastAt: at?.getTime() ?? 0,
+      plans: byCompany.get(name) ?? [],
     }));
   });
 }

@@ -20,7 +20,7 @@ const json = (value: unknown): string => (value === null ? 'NULL' : quoteJson(JS
 const GROUPS = {
   newPlans: 13,
   planChanges: 6,
-  planContents: 6,
+  planContents: 7,
   newTickets: 13,
   ticketChanges: 14,
   journal: 8,
@@ -80,6 +80,7 @@ export class FlushColumns {
           quoteJson(content.decision),
           quoteJson(content.header),
           String(draft.specs.length),
+          String(plan.created_at),
         );
       }
       if (isPlanChanged(draft)) {

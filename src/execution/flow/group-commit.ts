@@ -19,8 +19,11 @@ export type GroupCommitHooks<Batch> = {
   commit(batch: Batch): void;
   /** Memory as it was before the batch. */
   takeBack(batch: Batch): void;
-  /** A flush failed, and it and what was built on it are taken back. True = its changes are tried again, else callers get the error. */
-  refused(error: unknown, failed: Batch, built: Batch | null): Promise<boolean>;
+  /**
+   * A flush failed, and it and what was built on it are taken back. Its changes are tried again together, or apart when one
+   * of them cannot be kept, or their callers get the error.
+   */
+  refused(error: unknown, failed: Batch, built: Batch | null): Promise<'again' | 'apart' | 'no'>;
   /** True when nothing may be decided before `repair` has run. */
   needsRepair(): boolean;
   /** Runs alone; when it throws, all callers get the error and it is tried again. */
@@ -50,6 +53,8 @@ export class GroupCommit<Batch> {
   /** Something came in since the loop last looked; `#resume` wakes it when it waits for the database. */
   #again = false;
   #resume: (() => void) | null = null;
+  /** Changes that go one by one, because one of them spoils the others' commit. */
+  #apart = 0;
   #stopped = false;
   #alarm: NodeJS.Timeout | null = null;
   #alarmAt = Infinity;
@@ -174,14 +179,15 @@ export class GroupCommit<Batch> {
   #gather(): void {
     if (this.#items.length === 0 || (this.#open === null && this.#mustBeAlone)) return;
     const turn = (this.#open ??= { batch: this.#hooks.open(), items: [], told: [] });
-    const room = BATCH_LIMIT - turn.items.length;
+    const room = (this.#apart > 0 ? 1 : BATCH_LIMIT) - turn.items.length;
     for (const item of room > 0 ? this.#items.splice(0, room) : []) {
+      if (this.#apart > 0) this.#apart--;
       try {
         turn.told.push(item.apply(turn.batch));
-        turn.items.push(item);
       } catch (error) {
-        item.reject(error);
+        turn.told.push(() => item.reject(error)); // what it was refused for may not have come true yet
       }
+      turn.items.push(item);
     }
   }
 
@@ -215,11 +221,13 @@ export class GroupCommit<Batch> {
     this.#takeBack(built, sent);
     this.#again = true;
     this.#items.unshift(...(built?.items ?? []));
-    const isTriedAgain = await this.#hooks.refused(error, sent.batch, built?.batch ?? null);
-    const again = sent.items.filter((item) => isTriedAgain && ++item.tries <= TRIES);
+    const verdict = await this.#hooks.refused(error, sent.batch, built?.batch ?? null);
+    const isApart = verdict === 'apart' && sent.items.length > 1;
+    const again = sent.items.filter((item) => (verdict === 'again' || isApart) && ++item.tries <= TRIES);
+    if (isApart) this.#apart = again.length;
     this.#items.unshift(...again);
     for (const item of sent.items) if (!again.includes(item)) item.reject(error);
-    if (!isTriedAgain) await sleep(PAUSE_MS);
+    if (again.length === 0) await sleep(PAUSE_MS);
     return true;
   }
 

@@ -7,7 +7,7 @@ import { ticketRecord } from '../plans/ticket-record.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { CompanyWriter, GrantedLease, LeaseRef } from './company-writer.ts';
 import { hasFailed, type FlowEngine } from './flow-engine.ts';
-import { isEnded, type FlowEvent } from './flow-state.ts';
+import { isEnded, type FlowEvent, type PlanState } from './flow-state.ts';
 import { findTicketFence } from './flow-store.ts';
 import type { LivePlan } from './live-plan.ts';
 
@@ -46,12 +46,12 @@ export function localWriter({
       mustOwn(instance);
       return engine.act(
         key,
-        (at, plan) => ({
+        (at, plan, state) => ({
           type: 'replanned',
           at,
           rules: tickets.rules,
           deadlines: tickets.deadlines,
-          keep: keepOf(plan, tickets.specs),
+          keep: keepOf(plan, state, tickets.specs),
           gate,
           control,
         }),
@@ -65,12 +65,12 @@ export function localWriter({
       if (lease && logs.length > 0) keepLogs(lease, logs);
       const text = `{"logs":${JSON.stringify(lease?.logs ?? logs)},${result.slice(1)}`;
       await engine
-        .complete(key, n, fence, text, who)
+        .complete({ instance, key, n, fence }, text, who)
         .catch((error) => settled({ instance, key, n, fence }, hasCompleted, error));
     },
     async fail({ instance, key, n, fence, errorClass, error, retryAfterMs, who }) {
       mustOwn(instance);
-      const failed = engine.fail(key, n, fence, { errorClass, error, retryAfterMs }, who);
+      const failed = engine.fail({ instance, key, n, fence }, { errorClass, error, retryAfterMs }, who);
       await failed.catch((refusal) => settled({ instance, key, n, fence }, hasFailed, refusal));
     },
     async heartbeat({ instance, key, n, fence, progress, logs }) {
@@ -89,10 +89,10 @@ const hasCompleted = (status: string): boolean =>
   status === 'completed' || status === 'compensating' || status === 'compensated';
 
 /** For each task of the new revision, the ticket that does it already: done or under way, and the same in every field. */
-function keepOf(plan: LivePlan, specs: readonly TicketSpec[]): (number | null)[] {
+function keepOf(plan: LivePlan, state: PlanState, specs: readonly TicketSpec[]): (number | null)[] {
   const same = new Map<string, number>();
-  plan.state.tickets.forEach(({ status, note }, n) => {
-    const isKept = status === 'completed' || (status === 'running' && !isEnded(plan.state.status));
+  state.tickets.forEach(({ status, note }, n) => {
+    const isKept = status === 'completed' || (status === 'running' && !isEnded(state.status));
     if (isKept && plan.specs[n].undoes === null && !note?.superseded) same.set(identityOf(plan.specs[n]), n);
   });
   return specs.map((spec) => same.get(identityOf(spec)) ?? null);

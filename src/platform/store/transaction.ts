@@ -24,7 +24,7 @@ export function openScope(scope: Scope, mode: 'read' | 'write', settings = ''): 
   const role = ROLES[scope.as];
   const claims = JSON.stringify(scope.as === 'company' ? { role, instance: scope.instance } : { role });
   return (
-    `begin${mode === 'read' ? ' read only' : ''}; ${settings}set local role ${role}; ` +
+    `begin${mode === 'read' ? ' isolation level repeatable read read only' : ''}; ${settings}set local role ${role}; ` +
     `select set_config('request.jwt.claims', ${sqlLiteral(claims)}, true)`
   );
 }
