@@ -79,6 +79,8 @@ async function throughput(places: Places, place: Place, say: BenchContext['say']
   try {
     const load = await startChainLoad(colmeia, await createCompanies(colmeia, COMPANIES));
     const filled = await fill(load, `${place.kind}`, say);
+    globalThis.gc?.();
+    say(`  ${place.kind}, heap of the process after the fill: ${(process.memoryUsage().heapUsed / 1e6).toFixed(0)} MB`);
     const newLoad = await startChainLoad(newColmeia, await createCompanies(newColmeia, COMPANIES));
     await newLoad.run(50, 2_000);
     const full: number[] = [];

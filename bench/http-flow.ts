@@ -7,6 +7,7 @@ import { startBareServer } from './bare-http.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { HttpClient, watchEndsOverHttp } from './http-client.ts';
 import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { printProfile } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
 import { median, quantile, rounded } from './statistics.ts';
@@ -22,7 +23,7 @@ const CONCURRENCY = 50;
 
 type Figures = { stepsPerSecond: number; p50: number; p99: number };
 
-export async function bench({ say, add }: BenchContext): Promise<void> {
+export async function bench({ say, add, profile }: BenchContext): Promise<void> {
   const places = new Places();
   const figures = new Map<PlaceKind, Figures[]>([
     ['postgres', []],
@@ -30,9 +31,9 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
   ]);
   const bare: number[] = [];
   try {
-    for (let round = 1; round <= ROUNDS; round++) {
+    for (let round = 1; round <= (profile ? 1 : ROUNDS); round++) {
       for (const [kind, found] of figures) {
-        const got = await runRound(places, kind);
+        const got = await runRound(places, kind, { profile, say });
         found.push(got);
         say(`  ${kind}, round ${round}: ${got.stepsPerSecond.toFixed(0)} steps/s, p50 ${got.p50.toFixed(1)} ms`);
       }
@@ -57,10 +58,15 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
   }
 }
 
-async function runRound(places: Places, kind: PlaceKind): Promise<Figures> {
+async function runRound(
+  places: Places,
+  kind: PlaceKind,
+  { profile, say }: Pick<BenchContext, 'profile' | 'say'>,
+): Promise<Figures> {
   const place = await places.fresh(kind);
   const home = temporaryFolder('home');
-  const server = await startServer(home, place.databaseUrl);
+  const profileFolder = profile ? temporaryFolder('profile') : null;
+  const server = await startServer(home, place.databaseUrl, profileFolder);
   const agents = Array.from({ length: AGENT_PROCESSES }, (_, n) => startAgentProcess(server, n));
   const client = new HttpClient(server.address, server.key);
   try {
@@ -85,6 +91,7 @@ async function runRound(places: Places, kind: PlaceKind): Promise<Figures> {
     await Promise.all(agents.map(stopAgentProcess));
     await client.close();
     await server.stop();
+    if (profileFolder !== null) printProfile(profileFolder, say);
     await place.remove();
     fs.rmSync(home, { recursive: true, force: true });
   }

@@ -5,6 +5,7 @@ import { startBareServer } from './bare-http.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { HttpClient } from './http-client.ts';
 import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { printProfile } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
 import { median, quantile, rounded } from './statistics.ts';
@@ -20,7 +21,7 @@ const MEASURE_MS = 5_000;
 type Dispatch = { perSecond: number; decidedP50: number; decidedP99: number; grantedP50: number; grantedP99: number };
 type Round = Dispatch & { submitP50: number; submitP99: number };
 
-export async function bench({ say, add }: BenchContext): Promise<void> {
+export async function bench({ say, add, profile }: BenchContext): Promise<void> {
   const places = new Places();
   const rounds = new Map<PlaceKind, Round[]>([
     ['postgres', []],
@@ -28,9 +29,9 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
   ]);
   const bare: number[] = [];
   try {
-    for (let n = 1; n <= ROUNDS; n++) {
+    for (let n = 1; n <= (profile ? 1 : ROUNDS); n++) {
       for (const [kind, found] of rounds) {
-        const round = await runRound(places, kind);
+        const round = await runRound(places, kind, { profile, say });
         found.push(round);
         say(
           `  ${kind}, round ${n}: submit p50 ${round.submitP50.toFixed(2)} ms; ${round.perSecond.toFixed(0)} leases/s, decided → agent p99 ${round.decidedP99.toFixed(1)} ms`,
@@ -85,10 +86,15 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
   }
 }
 
-async function runRound(places: Places, kind: PlaceKind): Promise<Round> {
+async function runRound(
+  places: Places,
+  kind: PlaceKind,
+  { profile, say }: Pick<BenchContext, 'profile' | 'say'>,
+): Promise<Round> {
   const place = await places.fresh(kind);
   const home = temporaryFolder('home');
-  const server = await startServer(home, place.databaseUrl);
+  const profileFolder = profile ? temporaryFolder('profile') : null;
+  const server = await startServer(home, place.databaseUrl, profileFolder);
   const client = new HttpClient(server.address, server.key);
   try {
     const post = (body: object) => client.must('POST', '/api/v1/decisions', body);
@@ -98,6 +104,7 @@ async function runRound(places: Places, kind: PlaceKind): Promise<Round> {
   } finally {
     await client.close();
     await server.stop();
+    if (profileFolder !== null) printProfile(profileFolder, say);
     await place.remove();
     fs.rmSync(home, { recursive: true, force: true });
   }

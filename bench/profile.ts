@@ -26,6 +26,14 @@ export async function profiled<T>(name: string, say: (text: string) => void, wor
   }
 }
 
+/** The same for the profile that a server process left in `folder`. */
+export function printProfile(folder: string, say: (text: string) => void): void {
+  const file = path.join(folder, 'server.cpuprofile');
+  say(`\nprofile of the server: ${file}`);
+  const profile = JSON.parse(fs.readFileSync(file, 'utf8')) as inspector.Profiler.Profile;
+  for (const line of topFunctions(profile)) say(line);
+}
+
 function topFunctions({ nodes, samples = [], timeDeltas = [] }: inspector.Profiler.Profile): string[] {
   const nameOf = new Map(nodes.map((node) => [node.id, functionName(node.callFrame)]));
   const self = new Map<string, number>();

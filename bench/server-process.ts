@@ -29,11 +29,25 @@ export type ServerProcess = {
 };
 
 /** The control plane in a process of its own, on any free port. `databaseUrl` null = embedded, in `home`/data. */
-export async function startServer(home: string, databaseUrl: string | null = null): Promise<ServerProcess> {
+export async function startServer(
+  home: string,
+  databaseUrl: string | null = null,
+  /** Where to write a .cpuprofile of the whole run at its clean end. */
+  profileFolder: string | null = null,
+): Promise<ServerProcess> {
   const addressFile = path.join(home, 'address');
   fs.rmSync(addressFile, { force: true });
+  const profileFlags =
+    profileFolder === null
+      ? []
+      : [
+          '--cpu-prof',
+          '--cpu-prof-interval=500',
+          `--cpu-prof-dir=${profileFolder}`,
+          '--cpu-prof-name=server.cpuprofile',
+        ];
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [...FLAGS, 'src/main.ts', '--no-example'], {
+  const child = spawn(process.execPath, [...FLAGS, ...profileFlags, 'src/main.ts', '--no-example'], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,
