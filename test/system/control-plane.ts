@@ -37,9 +37,12 @@ export class ControlPlaneDown extends Error {}
 export class ControlPlane {
   readonly colmeia: Colmeia;
   readonly log: string[] = [];
+  /** Why it is gone although nobody ended it. */
+  fault: string | null = null;
   readonly #options: ColmeiaOptions;
   readonly #flags: readonly string[];
   #child: ChildProcess | null = null;
+  #isEnding = false;
   #pending = new Map<number, Pending>();
   #calls = 0;
 
@@ -47,6 +50,10 @@ export class ControlPlane {
     this.#options = options;
     this.#flags = flags;
     this.colmeia = this.#face([]) as Colmeia;
+  }
+
+  get isUp(): boolean {
+    return this.#child !== null;
   }
 
   get pid(): number {
@@ -75,12 +82,16 @@ export class ControlPlane {
       });
       child.once('exit', (code, signal) => {
         reject(new Error(`the control plane ended with ${code ?? signal} before it was ready:\n${stderr}`));
-        if (this.#child === child) this.#child = null;
+        if (this.#child === child) {
+          this.#child = null;
+          if (!this.#isEnding) this.fault = `the control plane ended by itself with ${code ?? signal}:\n${stderr}`;
+        }
         for (const { reject: fail } of pending.values()) fail(new ControlPlaneDown('the control plane is gone'));
         pending.clear();
       });
     });
     this.#child = child;
+    this.#isEnding = false;
     this.#pending = pending;
     return { readyMs: performance.now() - startedAt, openMs: opened };
   }
@@ -90,6 +101,7 @@ export class ControlPlane {
     const child = this.#child;
     if (child === null) return;
     const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
+    this.#isEnding = true;
     child.kill(signal);
     await gone;
     this.#child = null;
@@ -104,6 +116,7 @@ export class ControlPlane {
     const child = this.#child;
     if (child === null) return;
     const gone = once(child, 'exit');
+    this.#isEnding = true;
     child.send({ type: 'close' } satisfies ParentMessage);
     await gone;
     this.#child = null;

@@ -54,6 +54,7 @@ describe('kill -9 under load', () => {
             `${resumeMs.toFixed(0)} (ready ${readyMs.toFixed(0)}, opened in ${openMs.toFixed(0)}; ${before} results before)`,
           );
         }
+        assert.equal(plane.fault, null);
         await load.stopSubmitting();
         await untilIdle(plane);
       } finally {
