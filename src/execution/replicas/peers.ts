@@ -112,7 +112,7 @@ export class PeerClient {
     } catch (cause) {
       throw new ColmeiaError('NOT_OWNER', `replica ${replica.no} cannot be reached`, { retryAfterMs: 200, cause });
     }
-    if ('value' in answered) return answered.value;
+    if (!('error' in answered)) return answered.value; // which nothing is, when the method returns nothing
     const { code, message, faults, retryAfterMs } = answered.error;
     throw new ColmeiaError(code, message, { faults, ...(retryAfterMs === null ? {} : { retryAfterMs }) });
   }
