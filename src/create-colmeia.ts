@@ -18,7 +18,7 @@ import { planOperations } from './execution/plans/plan-operations.ts';
 import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { ticketOperations } from './execution/plans/ticket-operations.ts';
 import { Replicas } from './execution/replicas/replicas.ts';
-import { embeddedWriters, localPoll, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
+import { embeddedWriters, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
 import { JournalFeed } from './platform/bus/journal-feed.ts';
 import type { Consumer } from './platform/bus/consumer.ts';
 import { systemClock, type Clock, type Random } from './platform/clock.ts';
@@ -164,7 +164,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   }
   const writers =
     replicas === null
-      ? embeddedWriters(writer, localPoll({ engine, registry }))
+      ? embeddedWriters(writer, engine, registry)
       : replicatedWriters({ writer, engine, registry, replicas });
   await authenticator.start();
   await feed.start();

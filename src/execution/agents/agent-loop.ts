@@ -146,9 +146,10 @@ export class AgentLoop {
 
   async #register(first: boolean): Promise<void> {
     const { transport, spec } = this.#options;
+    const held = first ? (this.#options.held ?? []).map(({ lease_id }) => lease_id) : [...this.#active.keys()];
     const terms = await this.#untilAnswered(
       'register',
-      () => transport.register(spec),
+      () => transport.register({ ...spec, held }),
       this.#polling.signal,
       first ? FINAL : undefined,
     );

@@ -53,12 +53,12 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       const spec = parseAgentSpec(value);
       mustActAs(who, spec.agent_id);
       const { instance } = who;
+      const held = heldLeases((value as { held?: unknown }).held);
       const known = registry.get(agentKeyOf(instance, spec.agent_id));
-      if (known === undefined || known.state !== 'active' || JSON.stringify(known.spec) !== JSON.stringify(spec)) {
-        await change(who, { instance, spec }, 'agent.registered', upsertAgent(instance, spec));
-        registry.put(instance, spec);
-        writers.agentChanged({ instance, spec, state: 'active' });
-      } else known.lastSeenAt = clock.now();
+      const isNews = known?.state !== 'active' || JSON.stringify(known.spec) !== JSON.stringify(spec);
+      if (isNews) await change(who, { instance, spec }, 'agent.registered', upsertAgent(instance, spec));
+      if (isNews || held !== undefined) writers.agentChanged({ instance, spec, state: 'active', held });
+      else known.lastSeenAt = clock.now();
       return {
         agent_id: spec.agent_id,
         heartbeat_interval_ms: settings.heartbeatIntervalMs,
@@ -75,7 +75,6 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       const agent = await find(who, agentId);
       if (agent.state !== 'draining') {
         await change(who, agent, 'agent.draining', setAgentState(agent.instance, agentId, 'draining'));
-        registry.setState(agent.key, 'draining');
         writers.agentChanged({ instance: agent.instance, spec: agent.spec, state: 'draining' });
       }
       return { agent_id: agentId, state: 'draining' };
@@ -83,7 +82,6 @@ export function agentOperations(context: Context): Colmeia['agents'] {
     async remove(who, agentId) {
       const agent = await find(who, agentId);
       await change(who, agent, 'agent.removed', deleteAgent(agent.instance, agentId));
-      registry.remove(agent.key);
       writers.agentChanged({ instance: agent.instance, agentId });
     },
     async get(who, agentId) {
@@ -134,6 +132,15 @@ export function mustActAs(who: Principal, agentId: string): void {
   if (who.kind === 'agent' && who.agentId !== null && who.agentId !== agentId) {
     throw new ColmeiaError('FORBIDDEN', 'this key belongs to another agent');
   }
+}
+
+const HELD_LIMIT = 10_000;
+
+function heldLeases(held: unknown): string[] | undefined {
+  if (held === undefined || held === null) return undefined;
+  if (Array.isArray(held) && held.length <= HELD_LIMIT && held.every((id) => typeof id === 'string')) return held;
+  const message = `must be a list of at most ${HELD_LIMIT} lease ids`;
+  throw new ColmeiaError('INVALID_REQUEST', `held ${message}`, { faults: [{ path: 'held', message }] });
 }
 
 function mustDirectOrBe(who: Principal, agentId: string): void {

@@ -14,6 +14,8 @@ export type AgentRegistration = {
   labels?: Record<string, string>;
   region?: string;
   version?: string;
+  /** Leases it still works on; those of an earlier life that are not named end at once. Absent = nothing is said of them. */
+  held?: string[];
 };
 
 export type AgentTerms = { agent_id: string; heartbeat_interval_ms: number; lease_duration_ms: number };

@@ -18,6 +18,8 @@ export type PlanAction = WithoutTime<
 export type LeaseRef = { instance: string; key: number; n: number; fence: number };
 export type GrantedLease = Pick<Lease, 'leaseId' | 'fence' | 'attempt' | 'expiresAt'> & { ticket: ExecutionTicket };
 export type KnownAgent = { instance: string | null; spec: AgentSpec; state: 'active' | 'draining' };
+/** What replicas hear of an agent. `held`: the leases it still works on; absent = nothing is said of them. */
+export type AgentNews = (KnownAgent & { held?: string[] }) | { instance: string | null; agentId: string };
 
 /**
  * What can be asked of the one writer of a company, in this process or on the replica that owns it: all inputs and
@@ -50,5 +52,5 @@ export type CompanyWriters = {
   /** Work for an agent from every replica; resolves empty after `waitMs`. */
   poll(agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]>;
   /** An agent has changed or gone: every replica hears of it. */
-  agentChanged(agent: KnownAgent | { instance: string | null; agentId: string }): void;
+  agentChanged(news: AgentNews): void;
 };

@@ -1,9 +1,10 @@
 import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
 import { agentKeyOf, type Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
-import type { CompanyWriter, CompanyWriters, GrantedLease, KnownAgent } from '../flow/company-writer.ts';
+import type { AgentNews, CompanyWriter, CompanyWriters, GrantedLease, KnownAgent } from '../flow/company-writer.ts';
 import type { FlowEngine } from '../flow/flow-engine.ts';
 import { grantedLease } from '../flow/local-writer.ts';
+import { ENGINE } from '../flow/flow-batch.ts';
 import { parseLeaseId } from '../plans/plan.ts';
 import type { PeerMethods } from './peers.ts';
 import type { Replica } from './replica-store.ts';
@@ -26,11 +27,12 @@ export function localPoll({ engine, registry }: { engine: FlowEngine; registry: 
 }
 
 /** Embedded: every company is at home here. */
-export function embeddedWriters(writer: CompanyWriter, poll: ReturnType<typeof localPoll>): CompanyWriters {
+export function embeddedWriters(writer: CompanyWriter, engine: FlowEngine, registry: AgentRegistry): CompanyWriters {
+  const poll = localPoll({ engine, registry });
   return {
     at: (_instance, ask) => ask(writer),
     poll: (agent, max, waitMs, signal) => poll({ agent, max, waitMs }, signal),
-    agentChanged: () => {},
+    agentChanged: (news) => learnOfAgent(engine, registry, news),
   };
 }
 
@@ -45,9 +47,7 @@ export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry:
       undo: (leases: GrantedLease[]) => release(engine, leases),
     },
     release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
-    agentChanged: {
-      call: async (agent: KnownAgent | { instance: string | null; agentId: string }) => learn(registry, agent),
-    },
+    agentChanged: { call: async (news: AgentNews) => learnOfAgent(engine, registry, news) },
   } as PeerMethods;
 }
 
@@ -58,9 +58,20 @@ function release(engine: FlowEngine, leases: readonly GrantedLease[]): void {
   }
 }
 
-function learn(registry: AgentRegistry, agent: KnownAgent | { instance: string | null; agentId: string }): void {
-  if ('spec' in agent) registry.put(agent.instance, agent.spec, agent.state);
-  else registry.remove(agentKeyOf(agent.instance, agent.agentId));
+/** Here and at every other replica: the agent as it is now, and the end of attempts that it no longer works on. */
+export function learnOfAgent(engine: FlowEngine, registry: AgentRegistry, news: AgentNews): void {
+  if (!('spec' in news)) return registry.remove(agentKeyOf(news.instance, news.agentId));
+  const agent = registry.put(news.instance, news.spec, news.state);
+  if (news.state === 'draining') registry.setState(agent.key, 'draining');
+  if (news.held === undefined) return;
+  const held = new Set(news.held);
+  const error = 'the agent started again without this attempt';
+  for (const { leaseId, plan: key, n, fence } of agent.leases) {
+    const instance = engine.plan(key)?.instance;
+    if (held.has(leaseId) || instance === undefined) continue;
+    const ended = engine.fail({ instance, key, n, fence }, { errorClass: 'transient', error, retryAfterMs: 0 }, ENGINE);
+    ended.catch(() => {}); // then it runs out
+  }
 }
 
 /** Several replicas: a call goes to the company's owner, an agent's poll to all of them. */
@@ -134,8 +145,9 @@ export function replicatedWriters(options: {
       }
     },
     poll: pollAll,
-    agentChanged(agent) {
-      for (const replica of replicas.others()) void client.call(replica, 'agentChanged', agent).catch(() => {}); // it asks the database
+    agentChanged(news) {
+      learnOfAgent(engine, registry, news);
+      for (const replica of replicas.others()) void client.call(replica, 'agentChanged', news).catch(() => {}); // it asks the database
     },
   };
 }

@@ -91,11 +91,10 @@ let ajv: Ajv | undefined;
 function validatorOf(name: RecordName): ValidateFunction {
   const known = validators.get(name);
   if (known) return known;
-  ajv ??= new (createRequire(import.meta.url)('ajv') as typeof import('ajv')).Ajv({
-    strict: true,
-    allowUnionTypes: true,
-    coerceTypes: false,
-  });
+  if (ajv === undefined) {
+    const { Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
+    ajv = new Ajv({ strict: true, allowUnionTypes: true, coerceTypes: false });
+  }
   const validator = ajv.compile(RECORDS[name].schema);
   validators.set(name, validator);
   return validator;

@@ -30,8 +30,13 @@ function lifeOperations({ agents }: Colmeia): Operation[] {
             labels: textMap,
             region: text,
             version: text,
+            held: {
+              ...textList,
+              description:
+                'Leases it still works on: others that it had end at once and are tried again. Left out: they stay until they run out.',
+            },
           },
-          ['concurrency', 'labels', 'region', 'version'],
+          ['concurrency', 'labels', 'region', 'version', 'held'],
         ),
         example: {
           agent_id: 'builder-1',
