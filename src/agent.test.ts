@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError, type AgentOptions, runAgent, type RunningAgent } from './agent.ts';
 
+// oxlint-disable-next-line no-explicit-any -- whatever came over the wire
 type Call = { path: string; body: Record<string, any>; headers: Record<string, any> };
 type Reply = { status?: number; body?: unknown; cut?: boolean };
 
@@ -155,6 +156,7 @@ describe('an agent', () => {
       concurrency: 1,
       labels: { team: 'y' },
       version: '1',
+      held: [],
     });
   });
 

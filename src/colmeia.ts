@@ -300,9 +300,7 @@ export type Colmeia = {
     telemetry(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<FlowCTelemetryEvent>>;
   };
   /** GET /api/v1/flow-c/status, over what the caller sees. */
-  status(
-    who: Principal,
-  ): Promise<{
+  status(who: Principal): Promise<{
     total_processed: number;
     success_rate: number;
     average_latency_ms: number;

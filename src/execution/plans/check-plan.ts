@@ -53,13 +53,19 @@ export function checkPlan(plan: CognitivePlan, now: number): Fault[] {
   return faults;
 }
 
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+
+/** What is wrong with an id of a caller; null = nothing. */
+export function faultOfId(id: string): string | null {
+  if (id.length === 0) return 'must not be empty';
+  if (id.length > MAX_ID) return `has ${id.length} characters; at most ${MAX_ID} are allowed`;
+  return CONTROL_CHARACTER.test(id) || !id.isWellFormed() ? 'must not contain control characters' : null;
+}
+
 function checkId(faults: Fault[], path: string, id: string): void {
-  if (id.length === 0) faults.push({ path, message: 'must not be empty' });
-  else if (id.length > MAX_ID)
-    faults.push({ path, message: `has ${id.length} characters; at most ${MAX_ID} are allowed` });
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  else if (/[\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed())
-    faults.push({ path, message: 'must not contain control characters' });
+  const message = faultOfId(id);
+  if (message !== null) faults.push({ path, message });
 }
 
 function checkTaskIds(plan: CognitivePlan, faults: Fault[]): Map<string, number> {

@@ -6,7 +6,7 @@ import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import type { Backoff, PlanControl } from '../flow/flow-state.ts';
 import type { PlanContent } from '../flow/live-plan.ts';
 import type { Submission } from '../flow/submission.ts';
-import { checkDecision } from './check-plan.ts';
+import { checkDecision, faultOfId } from './check-plan.ts';
 import { generateTickets, type TicketPolicy } from './generate-tickets.ts';
 
 export type FlowPolicy = { tickets: TicketPolicy; backoff: Backoff; stopGraceMs: number; caps: DecisionCaps };
@@ -132,9 +132,7 @@ function textAt(value: unknown, ...path: string[]): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const usableId = (id: string | undefined): string | null =>
-  id && id.length <= 256 && !/[\u0000-\u001f\u007f]/.test(id) && id.isWellFormed() ? id : null;
+const usableId = (id: string | undefined): string | null => (id === undefined || faultOfId(id) !== null ? null : id);
 
 /** Of anything that came in as JSON, however odd. */
 function safeDigest(value: unknown): string {

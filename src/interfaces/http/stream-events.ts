@@ -38,7 +38,12 @@ export async function streamEvents({
   const early: StreamedEvent[] = [];
   let send = (event: StreamedEvent): unknown => early.push(event);
   let close = (): void => {};
-  const unsubscribe = await colmeia.events.subscribe(who, query, (event) => send(event), () => close());
+  const unsubscribe = await colmeia.events.subscribe(
+    who,
+    query,
+    (event) => send(event),
+    () => close(),
+  );
   if (signal.aborted) {
     unsubscribe();
     throw new ColmeiaError('SHUTTING_DOWN', 'the process is stopping and is not available', { retryAfterMs: 1_000 });
