@@ -6,7 +6,7 @@ import path from 'node:path';
 import { startBareServer } from './bare-http.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { HttpClient, watchEndsOverHttp } from './http-client.ts';
-import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { keptFolder, Places, temporaryFolder, type PlaceKind } from './places.ts';
 import { printProfile } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
@@ -65,7 +65,7 @@ async function runRound(
 ): Promise<Figures> {
   const place = await places.fresh(kind);
   const home = temporaryFolder('home');
-  const profileFolder = profile ? temporaryFolder('profile') : null;
+  const profileFolder = profile ? keptFolder('profile') : null;
   const server = await startServer(home, place.databaseUrl, profileFolder);
   const agents = Array.from({ length: AGENT_PROCESSES }, (_, n) => startAgentProcess(server, n));
   const client = new HttpClient(server.address, server.key);

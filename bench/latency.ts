@@ -4,7 +4,7 @@ import { HttpAgentTransport } from '../src/execution/agents/http-agent-transport
 import { startBareServer } from './bare-http.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { HttpClient } from './http-client.ts';
-import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { keptFolder, Places, temporaryFolder, type PlaceKind } from './places.ts';
 import { printProfile } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
@@ -93,7 +93,7 @@ async function runRound(
 ): Promise<Round> {
   const place = await places.fresh(kind);
   const home = temporaryFolder('home');
-  const profileFolder = profile ? temporaryFolder('profile') : null;
+  const profileFolder = profile ? keptFolder('profile') : null;
   const server = await startServer(home, place.databaseUrl, profileFolder);
   const client = new HttpClient(server.address, server.key);
   try {

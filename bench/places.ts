@@ -51,7 +51,15 @@ async function embeddedPlace(): Promise<Place> {
   };
 }
 
+/** Gone when the process ends, if not before. */
 export function temporaryFolder(what: string): string {
+  const folder = keptFolder(what);
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** For what the reader of a bench wants to look at later. */
+export function keptFolder(what: string): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), `colmeia-bench-${what}-`));
 }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import inspector from 'node:inspector/promises';
 import path from 'node:path';
-import { temporaryFolder } from './places.ts';
+import { keptFolder } from './places.ts';
 
 const SAMPLE_US = 200;
 const SHOWN = 25;
@@ -19,7 +19,7 @@ export async function profiled<T>(name: string, say: (text: string) => void, wor
   } finally {
     const { profile } = await session.post('Profiler.stop');
     session.disconnect();
-    const file = path.join(temporaryFolder('profile'), `${name.replaceAll(/[^\w-]+/g, '-')}.cpuprofile`);
+    const file = path.join(keptFolder('profile'), `${name.replaceAll(/[^\w-]+/g, '-')}.cpuprofile`);
     fs.writeFileSync(file, JSON.stringify(profile));
     say(`\nprofile: ${file}`);
     for (const line of topFunctions(profile)) say(line);

@@ -13,6 +13,9 @@ const BENCHES = ['size', 'start', 'process', 'flow', 'latency', 'http-flow', 'co
 /** For one bench; it is ended when it takes longer. */
 const LIMIT_MS = 15 * 60_000;
 
+process.setMaxListeners(0); // a bench may have many folders to remove at its end
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(130));
+
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 if (process.send === undefined) process.exitCode = await runAll();
@@ -56,6 +59,7 @@ function runChild(name: string, profile: boolean): Promise<{ rows: Row[]; ok: bo
     execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc'],
     cwd: path.dirname(import.meta.dirname),
   });
+  process.once('exit', () => child.kill('SIGTERM'));
   child.on('message', (row: Row) => rows.push(row));
   const late = setTimeout(() => child.kill('SIGTERM'), LIMIT_MS);
   return new Promise((resolve) => {
@@ -72,11 +76,13 @@ async function runOne(name: string, profile: boolean): Promise<void> {
     const { baseline } = row;
     process.send!({ bench: name, ...row, ...(baseline === undefined ? {} : { ratio: ratioOf(row.value, baseline) }) });
   };
+  // Ended from outside: what is temporary goes with the process.
+  process.once('disconnect', () => process.exit());
   try {
     await bench({ say, add, profile });
   } catch (error) {
     process.stderr.write(`${name}: ${(error as Error).stack ?? String(error)}\n`);
     process.exitCode = 1;
   }
-  process.disconnect();
+  process.exit();
 }
