@@ -60,7 +60,7 @@ function runChild(name: string, profile: boolean): Promise<{ rows: Row[]; ok: bo
     cwd: path.dirname(import.meta.dirname),
   });
   process.once('exit', () => child.kill('SIGTERM'));
-  child.on('message', (row: Row) => rows.push(row));
+  child.on('message', (row: Row | null) => void (row !== null && rows.push(row)));
   const late = setTimeout(() => child.kill('SIGTERM'), LIMIT_MS);
   return new Promise((resolve) => {
     child.once('exit', (code) => {
@@ -84,5 +84,5 @@ async function runOne(name: string, profile: boolean): Promise<void> {
     process.stderr.write(`${name}: ${(error as Error).stack ?? String(error)}\n`);
     process.exitCode = 1;
   }
-  process.exit();
+  process.send!(null, () => process.exit()); // behind the rows
 }
