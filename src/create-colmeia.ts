@@ -8,6 +8,7 @@ import type { Context } from './execution/context.ts';
 import { eventOperations } from './execution/flow/event-operations.ts';
 import { FlowEngine, type CommittedRow } from './execution/flow/flow-engine.ts';
 import { FlowStatus } from './execution/flow/flow-status.ts';
+import { logCommitted } from './execution/flow/log-committed.ts';
 import { localWriter } from './execution/flow/local-writer.ts';
 import { observeCommitted } from './execution/flow/observe.ts';
 import { startTelemetrySink } from './execution/flow/telemetry-sink.ts';
@@ -61,6 +62,8 @@ export type ColmeiaOptions = {
   clock?: Clock;
   random?: Random;
   log?: LogLine;
+  /** Log lines of level `debug` are wanted, one for each plan and lease. Default false. */
+  debug?: boolean;
 };
 
 const DEFAULT_POLICY: FlowPolicy = {
@@ -94,6 +97,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
             secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim(),
           },
     otelEndpoint: config.otelEndpoint,
+    debug: config.logLevel === 'debug' || config.logLevel === 'trace',
   };
 }
 
@@ -117,6 +121,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     feed.publish(rows);
     observeCommitted(metrics, rows);
     status.observe(rows);
+    logCommitted(log, rows, options.debug ?? false);
   };
   const consumers: Consumer[] = [];
   const onOwned = (change: { taken: { name: string; planIds: string[] }[]; given: string[] }): void => {

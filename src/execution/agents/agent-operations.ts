@@ -109,10 +109,8 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       const max = wholeNumber(request.max ?? 1, 'max', 1, 1_000);
       const waitMs = wholeNumber(request.wait_ms ?? 30_000, 'wait_ms', 0, MAX_WAIT_MS);
       const known = { instance: agent.instance, spec: agent.spec, state: agent.state };
-      const granted = await recent.once(
-        `${agent.key}\n${more.idempotencyKey ?? ''}`,
-        more.idempotencyKey !== undefined,
-        () => writers.poll(known, max, waitMs, more.signal),
+      const granted = await recent.once(agent.key, more.idempotencyKey, () =>
+        writers.poll(known, max, waitMs, more.signal),
       );
       return {
         leases: granted.map((lease) => ({

@@ -2,33 +2,31 @@ import type { Clock } from '../../platform/clock.ts';
 import type { GrantedLease } from '../flow/company-writer.ts';
 
 const REMEMBERED_MS = 60_000;
-const REMEMBERED = 10_000;
 
-/** Answers of polls that carried an idempotency key: an agent that lost the answer asks again and gets the same leases. */
+/**
+ * The last answer of each agent whose poll carried an idempotency key: an agent that lost it asks again under the same key
+ * and gets the same leases. A poll under another key says that it was received.
+ */
 export class RecentPolls {
   readonly #clock: Clock;
-  readonly #answers = new Map<string, { at: number; leases: Promise<GrantedLease[]> }>();
+  readonly #last = new Map<string, { key: string; at: number; leases: Promise<GrantedLease[]> }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  once(key: string, isKeyed: boolean, poll: () => Promise<GrantedLease[]>): Promise<GrantedLease[]> {
-    if (!isKeyed) return poll();
+  once(agent: string, key: string | undefined, poll: () => Promise<GrantedLease[]>): Promise<GrantedLease[]> {
+    if (key === undefined) return poll();
     const now = this.#clock.now();
-    const known = this.#answers.get(key);
-    if (known !== undefined && now - known.at < REMEMBERED_MS) return known.leases;
-    const leases = poll();
-    this.#answers.set(key, { at: now, leases });
+    const known = this.#last.get(agent);
+    if (known?.key === key && now - known.at < REMEMBERED_MS) return known.leases;
+    const answer = { key, at: now, leases: poll() };
+    this.#last.set(agent, answer);
     // An empty answer is worth nothing, and would end the agent's next poll at once.
-    leases.then(
-      (got) => got.length === 0 && this.#answers.delete(key),
-      () => this.#answers.delete(key),
-    );
-    for (const [oldest, { at }] of this.#answers) {
-      if (this.#answers.size <= REMEMBERED && now - at < REMEMBERED_MS) break;
-      this.#answers.delete(oldest);
-    }
-    return leases;
+    const forget = (): void => {
+      if (this.#last.get(agent) === answer) this.#last.delete(agent);
+    };
+    answer.leases.then((leases) => leases.length === 0 && forget(), forget);
+    return answer.leases;
   }
 }

@@ -118,6 +118,11 @@ export class FlowBatch {
     return null;
   }
 
+  planOf(instance: string, planId: string): LivePlan | undefined {
+    for (const { plan } of this.drafts.values()) if (plan.plan_id === planId && plan.instance === instance) return plan;
+    return undefined;
+  }
+
   /** True while an attempt with this token runs. */
   holds(plan: LivePlan, n: number, fence: number): boolean {
     const ticket = this.stateOf(plan).tickets[n];

@@ -28,6 +28,8 @@ export type CommittedRow = {
   at: Date;
   firstEvent: number;
   events: readonly JournalEvent[];
+  /** What an event's plan is correlated with, when the flow did it. */
+  planOf: (planId: string) => LivePlan | undefined;
 };
 
 export type FlowEngineOptions = {
@@ -222,7 +224,7 @@ export class FlowEngine implements JournalWriter {
         this.#stale.add(instance);
         throw error;
       }
-      onCommitted([{ instance, seq: company.head.seq, at, firstEvent, events }]);
+      onCommitted([{ instance, seq: company.head.seq, at, firstEvent, events, planOf: () => undefined }]);
     });
   }
 
@@ -316,6 +318,7 @@ export class FlowEngine implements JournalWriter {
         at: new Date(at),
         firstEvent: events - recorded.length + 1,
         events: recorded,
+        planOf: (planId) => batch.planOf(instance, planId),
       })),
     );
   }

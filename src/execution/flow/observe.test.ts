@@ -8,6 +8,7 @@ import { observeCommitted } from './observe.ts';
 
 const row = (...events: [type: string, data?: Record<string, unknown>, plan?: string][]): CommittedRow => ({
   instance: 'a',
+  planOf: () => undefined,
   seq: 1,
   at: new Date(0),
   firstEvent: 1,

@@ -15,10 +15,15 @@ export type KeptPlan = Correlation & {
 };
 
 const PLAN = `p.key, p.instance, p.id, p.status, p.control, p.tickets, p.created_at, p.ended_at, p.result,
-  p.header ->> 'intent_id' as intent_id, coalesce(p.header ->> 'correlation_id', p.decision ->> 'correlation_id') as correlation_id,
-  coalesce(p.header ->> 'trace_id', p.decision ->> 'trace_id') as trace_id,
-  coalesce(p.header ->> 'span_id', p.decision ->> 'span_id') as span_id,
-  p.header ->> 'risk_band' as risk_band, (p.header ->> 'revision')::int as revision, p.decision ->> 'decision_id' as decision_id`;
+  h.intent_id, coalesce(h.correlation_id, d.correlation_id) as correlation_id, coalesce(h.trace_id, d.trace_id) as trace_id,
+  coalesce(h.span_id, d.span_id) as span_id, h.risk_band, h.revision, d.decision_id`;
+/** Each document of a plan is parsed once a row. */
+const CONTENT = `cross join lateral json_to_record(p.header)
+    as h(intent_id text, correlation_id text, trace_id text, span_id text, risk_band text, revision int)
+  cross join lateral json_to_record(p.decision) as d(decision_id text, correlation_id text, trace_id text, span_id text)`;
+/** Lists read in the order of an index, however little the planner knows of the tables: an embedded database is never analyzed. */
+const IN_INDEX_ORDER = `select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+  set_config('enable_seqscan', 'off', true)`;
 const TICKET = `t.plan, t.n, t.instance, t.status, t.spec, t.deps, t.agent, t.fence, t.attempt, t.due, t.deadline, t.started_at, t.ended_at, t.note, t.result`;
 
 function keptPlanOf(row: Row): KeptPlan {
@@ -60,63 +65,71 @@ export async function findPlansById(
   instance: string | null,
 ): Promise<KeptPlan[]> {
   const rows = await store.read(scope, (sql) =>
-    sql.query(`select ${PLAN} from plan p where p.id = $1 and ($2::text is null or p.instance = $2) limit 3`, [
-      planId,
-      instance,
-    ]),
+    sql.query(
+      `select ${PLAN} from plan p ${CONTENT} where p.id = $1 and ($2::text is null or p.instance = $2) limit 3`,
+      [planId, instance],
+    ),
   );
   return rows.map(keptPlanOf);
 }
 
-/** Newest first. `after`: the page before ended there. By key within a company, by time across companies. */
-export async function listPlans(
-  store: Store,
-  scope: Scope,
-  query: { instance: string | null; status: string | null; after: { at: number; key: number } | null; limit: number },
-): Promise<KeptPlan[]> {
-  const { instance, status, limit } = query;
+export type PlanListQuery = {
+  instance: string | null;
+  status: string | null;
+  /** Where the page before ended. */
+  after: { at: number; key: number } | null;
+  limit: number;
+};
+
+/** Keys of a page, newest first: by key within a company, by time across companies. */
+function pageOfKeys({ instance, status, limit, ...query }: PlanListQuery): { text: string; values: unknown[] } {
   const after = query.after ?? { at: Number.MAX_SAFE_INTEGER, key: Number.MAX_SAFE_INTEGER };
-  const rows = await store.read(scope, (sql) => {
-    if (instance !== null && status !== null) {
-      return sql.query(
-        `select ${PLAN} from plan p where p.instance = $1 and p.status = $2 and p.key < $3 order by p.instance desc, p.status desc, p.key desc limit $4`,
-        [instance, status, after.key, limit],
-      );
-    }
-    if (instance !== null) {
-      return sql.query(
-        `select ${PLAN} from plan p where p.instance = $1 and p.key < $2
-           and p.key >= (select no::int8 << 32 from instance where name = $1) order by p.key desc limit $3`,
-        [instance, after.key, limit],
-      );
-    }
-    if (status !== null) {
-      return sql.query(
-        `select q.* from instance i, lateral (
-           select ${PLAN} from plan p where p.instance = i.name and p.status = $1 and (p.created_at, p.key) < ($2, $3)
-           order by p.instance desc, p.status desc, p.key desc limit $4) q
-         order by q.created_at desc, q.key desc limit $4`,
-        [status, after.at, after.key, limit],
-      );
-    }
+  if (instance !== null && status !== null) {
+    const text = `select key from plan where instance = $1 and status = $2 and key < $3 order by key desc limit $4`;
+    return { text, values: [instance, status, after.key, limit] };
+  }
+  if (instance !== null) {
+    const text = `select key from plan where instance = $1 and key < least($2, (select (no::int8 + 1) << 32 from instance where name = $1))
+      and key >= (select no::int8 << 32 from instance where name = $1) order by key desc limit $3`;
+    return { text, values: [instance, after.key, limit] };
+  }
+  if (status !== null) {
+    const text = `select q.key from instance i, lateral (
+        select key, created_at from plan where instance = i.name and status = $1 and (created_at, key) < ($2, $3)
+        order by instance desc, status desc, key desc limit $4) q
+      order by q.created_at desc, q.key desc limit $4`;
+    return { text, values: [status, after.at, after.key, limit] };
+  }
+  const text = `select key from plan where (created_at, key) < ($1, $2) order by created_at desc, key desc limit $3`;
+  return { text, values: [after.at, after.key, limit] };
+}
+
+/** Newest first. */
+export async function listPlans(store: Store, scope: Scope, query: PlanListQuery): Promise<KeptPlan[]> {
+  const { text, values } = pageOfKeys(query);
+  const rows = await store.read(scope, async (sql) => {
+    await sql.query(IN_INDEX_ORDER);
+    const keys = await sql.query<Row & { key: number }>(text, values);
     return sql.query(
-      `select ${PLAN} from plan p where (p.created_at, p.key) < ($1, $2) order by p.created_at desc, p.key desc limit $3`,
-      [after.at, after.key, limit],
+      `select ${PLAN} from unnest($1::int8[]) with ordinality v(key, i) join plan p on p.key = v.key ${CONTENT} order by v.i`,
+      [keys.map(({ key }) => key)],
     );
   });
   return rows.map(keptPlanOf);
 }
 
+const TICKET_WITH_PLAN = `${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status`;
+const withPlan = (row: Row): FoundTicket =>
+  foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result }));
+
 export async function findTicket(store: Store, scope: Scope, key: number, n: number): Promise<FoundTicket | null> {
   const [row] = await store.read(scope, (sql) =>
     sql.query(
-      `select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status from plan p join ticket t on t.plan = p.key where p.key = $1 and t.n = $2`,
+      `select ${TICKET_WITH_PLAN} from plan p ${CONTENT} join ticket t on t.plan = p.key where p.key = $1 and t.n = $2`,
       [key, n],
     ),
   );
-  return row === undefined
-    ? null
-    : foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result }));
+  return row === undefined ? null : withPlan(row);
 }
 
 /** A page of the tickets of one plan, by number. */
@@ -156,52 +169,57 @@ export async function countStates(
   };
 }
 
-/** Rows one page of tickets looks at, at most. */
-const EXAMINED = 2_000;
+/** Rows one page of tickets looks at, at most, when it has to look for what matches. */
+const EXAMINED = 1_000;
+
+export type TicketListQuery = {
+  instance: string | null;
+  key: number | null;
+  states: readonly string[] | null;
+  taskType: string | null;
+  /** Where the page before stopped looking. */
+  after: { key: number; n: number } | null;
+  limit: number;
+};
 
 /**
- * Tickets over plans, newest plan first. Looks at a bounded number of rows: the page may be short with more to come.
- * `after`: plan key and number where the page before stopped looking.
+ * Tickets over plans, newest plan first. With a filter it looks at a bounded number of rows: the page may be short with
+ * more to come.
  */
 export async function listTickets(
   store: Store,
   scope: Scope,
-  query: {
-    instance: string | null;
-    key: number | null;
-    states: readonly string[] | null;
-    taskType: string | null;
-    after: { key: number; n: number } | null;
-    limit: number;
-  },
+  { instance, key, states, taskType, after, limit }: TicketListQuery,
 ): Promise<{ found: FoundTicket[]; next: { key: number; n: number } | null }> {
-  const { instance, key, states, taskType, limit } = query;
-  const after = query.after ?? { key: Number.MAX_SAFE_INTEGER, n: -1 };
+  const examined = states === null && taskType === null ? limit + 1 : EXAMINED;
+  const from = after ?? { key: Number.MAX_SAFE_INTEGER, n: -1 };
   return store.read(scope, async (sql) => {
-    const rows = await sql.query<Row & { plan: number; n: number; matches: boolean }>(
-      `select t.plan, t.n, (($4::text[] is null or t.status = any($4))
-          and ($5::text is null or t.spec ->> 'task_type' = $5 or t.spec -> 'metadata' ->> 'task_type' = $5)) as matches
-       from ticket t
-       where ($1::text is null or t.instance = $1) and ($6::int8 is null or t.plan = $6)
-         and t.plan <= $2 and t.plan >= coalesce((select no::int8 << 32 from instance where name = $1), 0) and (t.plan < $2 or t.n > $3)
-       order by t.plan desc, t.n limit $7`,
-      [instance, after.key, after.n, states, taskType, key, EXAMINED],
+    await sql.query(IN_INDEX_ORDER);
+    const seen = await sql.query<Row & { plan: number; n: number; matches: boolean; place: number; rows: number }>(
+      `select * from (
+         select plan, n, matches, (row_number() over ())::int as place, (count(*) over ())::int as rows from (
+           select t.plan, t.n, (($4::text[] is null or t.status = any($4))
+             and ($5::text is null or t.spec ->> 'task_type' = $5 or t.spec -> 'metadata' ->> 'task_type' = $5)) as matches
+           from ticket t
+           where ($1::text is null or t.instance = $1)
+             and t.plan <= least($2, coalesce($6, (select (no::int8 + 1) << 32 from instance where name = $1), $2))
+             and t.plan >= coalesce($6, (select no::int8 << 32 from instance where name = $1), 0)
+             and (t.plan < $2 or t.n > $3)
+           order by t.plan desc, t.n limit $7) looked) placed
+       where matches or place = rows`,
+      [instance, from.key, from.n, states, taskType, key, examined],
     );
-    const matching = rows.filter((row) => row.matches).slice(0, limit);
-    const lastSeen = matching.length === limit ? matching[limit - 1] : rows.at(-1);
-    const hasMore = rows.length === EXAMINED || (matching.length === limit && rows.at(-1) !== lastSeen);
-    const next = hasMore && lastSeen !== undefined ? { key: lastSeen.plan, n: lastSeen.n } : null;
+    const matching = seen.filter((row) => row.matches).slice(0, limit);
+    const last = matching.length === limit ? matching[limit - 1] : seen.at(-1);
+    const hasMore = last !== undefined && (last.rows === examined || last.place < last.rows);
+    const next = hasMore ? { key: last.plan, n: last.n } : null;
     if (matching.length === 0) return { found: [], next };
     const full = await sql.query(
-      `select ${PLAN}, ${TICKET}, p.status as plan_status, p.result as plan_result, t.status as status
-       from unnest($1::int8[], $2::int4[]) with ordinality v(plan, n, i)
-       join ticket t on t.plan = v.plan and t.n = v.n join plan p on p.key = t.plan order by v.i`,
+      `select ${TICKET_WITH_PLAN} from unnest($1::int8[], $2::int4[]) with ordinality v(plan, n, i)
+       join ticket t on t.plan = v.plan and t.n = v.n join plan p on p.key = t.plan ${CONTENT} order by v.i`,
       [matching.map((row) => row.plan), matching.map((row) => row.n)],
     );
-    const found = full.map((row) =>
-      foundTicketOf(row, keptPlanOf({ ...row, status: row.plan_status, result: row.plan_result })),
-    );
-    return { found, next };
+    return { found: full.map(withPlan), next };
   });
 }
 
@@ -230,7 +248,7 @@ export async function findPlanByCorrelation(
 ): Promise<KeptPlan | null> {
   const rows = await store.read(scope, (sql) =>
     sql.query(
-      `select * from (select ${PLAN} from plan p where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
+      `select * from (select ${PLAN} from plan p ${CONTENT} where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
        where q.correlation_id = $1 limit 1`,
       [correlationId, instance],
     ),
