@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
-import type { Open } from './flow.conformance.ts';
+import type { Open } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
 import { ALL_TASK_TYPES, chainOf } from './sample-decision.ts';
 

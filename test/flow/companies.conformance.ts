@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { FlowCTelemetryEvent } from '../../src/platform/contracts/generated/records.ts';
 import type { StreamedEvent } from '../../src/colmeia.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
-import type { Open } from './flow.conformance.ts';
+import type { Open } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
 import { chainOf, sampleDecision } from './sample-decision.ts';
 

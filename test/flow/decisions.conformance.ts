@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Open } from './flow.conformance.ts';
+import type { Open } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
 import { chainOf, sampleDecision, samplePlan } from './sample-decision.ts';
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Colmeia } from '../../src/colmeia.ts';
 import { createColmeia, type ColmeiaOptions } from '../../src/index.ts';
-import { QUICK, type OpenPlace } from './flow.conformance.ts';
+import { QUICK, type OpenPlace } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
 import { chainOf } from './sample-decision.ts';
 

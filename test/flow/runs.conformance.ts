@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Open } from './flow.conformance.ts';
+import type { Open } from './place.ts';
 import { assertFlow, refused, SampleCompany } from './sample-company.ts';
 import { chainOf, DIAMOND, samplePlan, type SampleTask } from './sample-decision.ts';
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ColmeiaOptions } from '../../src/index.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
-import { QUICK } from '../flow/flow.conformance.ts';
+import { QUICK } from '../flow/place.ts';
 import { ControlPlane } from './control-plane.ts';
 import { assertAllCompleted, assertNothingLost, readHistory } from './history.ts';
 import { Load } from './load.ts';

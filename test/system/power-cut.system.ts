@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QUICK } from '../flow/flow.conformance.ts';
+import { QUICK } from '../flow/place.ts';
 import { ControlPlane } from './control-plane.ts';
 import { DiskImage, removeImages, whyNoImages } from './disk-image.ts';
 import { assertNothingLost, lostOf, readHistory } from './history.ts';

@@ -14,7 +14,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import { openStore } from '../../src/platform/store/open-store.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
-import { QUICK } from '../flow/flow.conformance.ts';
+import { QUICK } from '../flow/place.ts';
 import { ALL_TASK_TYPES, chainOf, sampleDecision } from '../flow/sample-decision.ts';
 import { ControlPlane } from './control-plane.ts';
 import { assertAllCompleted, assertNothingLost, readHistory } from './history.ts';
