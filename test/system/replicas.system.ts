@@ -369,7 +369,7 @@ test('two engines that both believe to own a company are kept apart by its journ
     `${accepted.size} accepted, ${results.length} results, ${JSON.stringify(outcomes)}`,
   );
   for (const code of Object.keys(outcomes))
-    assert.ok(['LEASE_FENCED', 'CM001', '23505'].includes(code), JSON.stringify(outcomes));
+    assert.ok(['LEASE_FENCED', 'NOT_OWNER', 'CM001', '23505'].includes(code), JSON.stringify(outcomes));
 });
 
 /** Local ports of the TCP connections of a process. */
