@@ -12,7 +12,7 @@ export async function startBareServer(
   place: Pick<Place, 'databaseUrl' | 'dataFolder'> | null = null,
 ): Promise<BareServer> {
   const child = fork(import.meta.filename, [JSON.stringify(place)], {
-    execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'],
   });
   const onExit = (): void => void child.kill('SIGKILL');
   process.on('exit', onExit);

@@ -6,7 +6,7 @@ import { HttpClient } from './http-client.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
 /** As `npm start` runs it. */
-const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
+const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
 const READY_DEADLINE_MS = 60_000;
 /** Clock ticks of /proc/<pid>/stat. */
 const TICKS_PER_SECOND = 100;

@@ -19,7 +19,7 @@ if (time(stamp) < time(path.join(root, 'package-lock.json'))) {
 
 const [what, ...rest] = process.argv.slice(2);
 const commands = {
-  start: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8', 'src/main.ts'],
+  start: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', 'src/main.ts'],
   test: ['scripts/test.ts'],
 };
 const node = path.join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
