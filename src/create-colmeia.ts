@@ -170,7 +170,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   const writers =
     replicas === null
       ? embeddedWriters(writer, engine, registry)
-      : replicatedWriters({ writer, engine, registry, replicas });
+      : replicatedWriters({ writer, engine, registry, replicas, unavailable: () => store.unavailable() });
   await authenticator.start();
   await feed.start();
   await (replicas === null ? own() : replicas.start());

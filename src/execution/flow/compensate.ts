@@ -1,4 +1,4 @@
-import { publish, setTicket, wakeAt, type Draft } from './flow-draft.ts';
+import { newTicket, publish, setTicket, wakeAt, type Draft } from './flow-draft.ts';
 import type { PlanState, TicketRules, TicketState } from './flow-state.ts';
 
 const needsUndo = (rules: TicketRules, ticket: TicketState): boolean =>
@@ -48,21 +48,11 @@ function makeCompensation(draft: Draft, waits: number[], of: number): void {
   const n = draft.tickets.length;
   const { timeoutMs, maxRetries } = state.rules[of];
   const deadline = draft.at + timeoutMs;
-  state.rules = [...state.rules, { deps: [], timeoutMs, maxRetries, gated: false, compensable: false, undoes: of }];
+  const rules: TicketRules = { deps: [], timeoutMs, maxRetries, gated: false, compensable: false, undoes: of };
+  state.rules = [...state.rules, rules];
   state.dependents = [...state.dependents, []];
   waits.push(0);
-  draft.tickets.push({
-    status: 'ready',
-    waits: 0,
-    attempt: 0,
-    fence: 0,
-    agent: null,
-    due: null,
-    deadline,
-    startedAt: null,
-    endedAt: null,
-    note: null,
-  });
+  draft.tickets.push({ ...newTicket(rules, deadline), status: 'ready' });
   state.open++;
   setTicket(draft, of, { status: 'compensating', note: { ...draft.tickets[of].note, undoneBy: n } });
   draft.commands.push({ type: 'compensate', n, of });

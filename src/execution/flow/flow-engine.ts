@@ -103,13 +103,16 @@ export class FlowEngine implements JournalWriter {
 
   /** Gives companies up after the commit under way; what waits for them is answered NOT_OWNER. */
   async disown(names: readonly string[]): Promise<void> {
-    await this.#commits.alone(async () => {
-      for (const name of names) {
-        this.#owned.drop(name);
-        this.#stale.delete(name);
-      }
-      this.#options.onOwned?.({ taken: [], given: [...names] });
-    });
+    await this.#commits.alone(
+      async () => {
+        for (const name of names) {
+          this.#owned.drop(name);
+          this.#stale.delete(name);
+        }
+        this.#options.onOwned?.({ taken: [], given: [...names] });
+      },
+      { offline: true },
+    );
   }
 
   owns(instance: string): boolean {

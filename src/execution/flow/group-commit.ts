@@ -35,6 +35,8 @@ export type GroupCommitHooks<Batch> = {
 };
 
 type Item<Batch> = { apply: (batch: Batch) => () => void; reject: (error: unknown) => void; tries: number };
+/** `offline`: it needs no database, so that nothing but the end may keep it from running. */
+type Alone = { run: () => Promise<void>; reject: (error: unknown) => void; offline: boolean };
 type Turn<Batch> = { batch: Batch; items: Item<Batch>[]; told: (() => void)[] };
 type Sent<Batch> = Turn<Batch> & { outcome: { error: unknown } | 'committed' | null };
 
@@ -45,7 +47,7 @@ type Sent<Batch> = Turn<Batch> & { outcome: { error: unknown } | 'committed' | n
 export class GroupCommit<Batch> {
   readonly #hooks: GroupCommitHooks<Batch>;
   #items: Item<Batch>[] = [];
-  readonly #alone: { run: () => Promise<void>; reject: (error: unknown) => void }[] = [];
+  #alone: Alone[] = [];
   /** The turn that gathers, and the one that is with the database. */
   #open: Turn<Batch> | null = null;
   #sent: Sent<Batch> | null = null;
@@ -82,10 +84,10 @@ export class GroupCommit<Batch> {
   }
 
   /** Runs `work` between two commits, with nothing under way. */
-  alone<T>(work: () => Promise<T>): Promise<T> {
+  alone<T>(work: () => Promise<T>, { offline = false } = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#stopped) return reject(stopping());
-      this.#alone.push({ run: () => work().then(resolve, reject), reject });
+      this.#alone.push({ run: () => work().then(resolve, reject), reject, offline });
       this.wake();
     });
   }
@@ -162,7 +164,9 @@ export class GroupCommit<Batch> {
     if (!this.#mustBeAlone) return this.#send(before);
     this.#again = true;
     if (before !== null) return false; // first tell, then alone
-    if (this.#hooks.needsRepair()) await this.#hooks.repair().catch((error) => this.#cannotRepair(error));
+    const offline = this.#alone.findIndex((work) => work.offline);
+    if (offline >= 0) await this.#alone.splice(offline, 1)[0]!.run();
+    else if (this.#hooks.needsRepair()) await this.#hooks.repair().catch((error) => this.#cannotRepair(error));
     else await this.#alone.shift()!.run();
     return true;
   }
@@ -221,12 +225,13 @@ export class GroupCommit<Batch> {
     this.#takeBack(built, sent);
     this.#again = true;
     this.#items.unshift(...(built?.items ?? []));
-    const verdict = await this.#hooks.refused(error, sent.batch, built?.batch ?? null);
+    const verdict = await this.#hooks.refused(error, sent.batch, built?.batch ?? null).catch(() => 'no' as const);
     const isApart = verdict === 'apart' && sent.items.length > 1;
     const again = sent.items.filter((item) => (verdict === 'again' || isApart) && ++item.tries <= TRIES);
     if (isApart) this.#apart = again.length;
     this.#items.unshift(...again);
-    for (const item of sent.items) if (!again.includes(item)) item.reject(error);
+    const told = verdict === 'again' ? contended(error) : error;
+    for (const item of sent.items) if (!again.includes(item)) item.reject(told);
     if (again.length === 0) await sleep(PAUSE_MS);
     return true;
   }
@@ -241,7 +246,9 @@ export class GroupCommit<Batch> {
     const open = this.#open;
     this.#takeBack(open);
     for (const item of [...(open?.items ?? []), ...this.#items.splice(0)]) item.reject(error);
-    for (const item of this.#alone.splice(0)) item.reject(error);
+    const stays = ({ offline }: Alone): boolean => offline && !this.#stopped;
+    for (const work of this.#alone) if (!stays(work)) work.reject(error);
+    this.#alone = this.#alone.filter(stays);
   }
 
   #setAlarm(): void {
@@ -257,6 +264,8 @@ export class GroupCommit<Batch> {
   }
 }
 
+const contended = (cause: unknown): ColmeiaError =>
+  new ColmeiaError('NOT_OWNER', 'another writer has the company just now', { retryAfterMs: 200, cause });
 const stopping = (): ColmeiaError => new ColmeiaError('SHUTTING_DOWN', 'this process is stopping');
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

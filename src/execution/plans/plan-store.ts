@@ -248,8 +248,9 @@ export async function findPlanByCorrelation(
 ): Promise<KeptPlan | null> {
   const rows = await store.read(scope, (sql) =>
     sql.query(
-      `select * from (select ${PLAN} from plan p ${CONTENT} where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
-       where q.correlation_id = $1 limit 1`,
+      `select * from (select ${PLAN}, d.correlation_id as started_as from plan p ${CONTENT}
+         where ($2::text is null or p.instance = $2) order by p.created_at desc, p.key desc limit 10000) q
+       where $1 in (q.started_as, q.correlation_id) limit 1`,
       [correlationId, instance],
     ),
   );

@@ -24,7 +24,10 @@ export async function deleteReplicas(store: Store, gone: readonly number[]): Pro
     await store.write({ as: 'engine' }, (sql) => sql.query('delete from replica where no = any($1)', [gone]));
 }
 
-export async function allReplicaNos(store: Store): Promise<number[]> {
-  const rows = await store.read({ as: 'engine' }, (sql) => sql.query<Row & { no: number }>('select no from replica'));
+/** Of rows that their replicas have had the time to lock. */
+export async function oldReplicaNos(store: Store): Promise<number[]> {
+  const rows = await store.read({ as: 'engine' }, (sql) =>
+    sql.query<Row & { no: number }>(`select no from replica where started_at < now() - interval '1 minute'`),
+  );
   return rows.map((row) => row.no);
 }

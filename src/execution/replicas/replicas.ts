@@ -5,7 +5,7 @@ import type { Store } from '../../platform/store/store.ts';
 import type { InstanceDirectory } from '../../trust/identity/instance-directory.ts';
 import type { FlowEngine } from '../flow/flow-engine.ts';
 import { PeerClient, servePeers, type PeerMethods } from './peers.ts';
-import { allReplicaNos, deleteReplicas, insertReplica, listReplicas, type Replica } from './replica-store.ts';
+import { oldReplicaNos, deleteReplicas, insertReplica, listReplicas, type Replica } from './replica-store.ts';
 import { divide, SHARDS, shardOf } from './shard.ts';
 
 const REPLICA = 0x636f01; // kinds of advisory locks: a living replica, a shard
@@ -36,7 +36,9 @@ export class Replicas {
   readonly client = new PeerClient();
   readonly #options: ReplicasOptions;
   readonly #mine = new Set<number>();
+  /** Number of its row; another one after each loss of its locks, as the others may have removed the row meanwhile. */
   #no = 0;
+  #self = { address: '', token: '' };
   #server: { close(): Promise<void> } | null = null;
   #timer: NodeJS.Timeout | null = null;
   #ticking: Promise<void> | null = null;
@@ -57,8 +59,8 @@ export class Replicas {
     const server = await servePeers({ host, port, token, methods });
     this.#server = server;
     const address = advertise ?? `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
-    this.#no = await insertReplica(store, address, token);
-    await locks.tryLock(REPLICA, this.#no);
+    this.#self = { address, token };
+    await this.#announce();
     locks.onLost((reason) => this.#lost(reason));
     this.#stopListening = await store.listen(CHANNEL, (companies) => {
       if (companies !== '') this.#ticks = 0;
@@ -67,6 +69,12 @@ export class Replicas {
     await this.tick();
     await this.#tell('');
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
+  }
+
+  async #announce(): Promise<boolean> {
+    const { store, locks } = this.#options;
+    this.#no = await insertReplica(store, this.#self.address, this.#self.token);
+    return locks.tryLock(REPLICA, this.#no);
   }
 
   /** Gives everything up, so that the others need not wait. */
@@ -114,12 +122,13 @@ export class Replicas {
     const { locks, store, engine } = this.#options;
     if (locks.backendPid === null) return;
     const replicas = await locks.holders(REPLICA);
-    if (!replicas.has(this.#no) && !(await locks.tryLock(REPLICA, this.#no))) return;
+    if (!replicas.has(this.#no) && !(await this.#announce())) return;
     replicas.set(this.#no, locks.backendPid);
     const shards = await locks.holders(SHARD);
     await this.#meet([...replicas.keys()]);
     const noOfPid = new Map([...replicas].map(([no, pid]) => [pid, no]));
     this.#ownerOfShard = new Map([...shards].map(([shard, pid]) => [shard, noOfPid.get(pid) ?? -1]));
+    await this.#giveUpStrays();
     const { take, give } = divide(this.#mine, new Set(shards.keys()), replicas.size);
     let hasChanged = false;
     for (const shard of take) {
@@ -141,7 +150,7 @@ export class Replicas {
     if (this.#ticks === 1)
       await deleteReplicas(
         store,
-        (await allReplicaNos(store)).filter((no) => !replicas.has(no)),
+        (await oldReplicaNos(store)).filter((no) => !replicas.has(no)),
       );
   }
 
@@ -150,6 +159,13 @@ export class Replicas {
     if (strangers.length > 0)
       for (const replica of await listReplicas(this.#options.store, strangers)) this.#alive.set(replica.no, replica);
     for (const no of this.#alive.keys()) if (!nos.includes(no)) this.#alive.delete(no);
+  }
+
+  /** Companies whose lock went while the engine could not be told, or while they came. */
+  async #giveUpStrays(): Promise<void> {
+    const { engine } = this.#options;
+    const strays = engine.ownedCompanies().filter((name) => !this.#mine.has(shardOf(name)));
+    if (strays.length > 0) await engine.disown(strays);
   }
 
   async #ownCompanies(): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
 import { agentKeyOf, type Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
@@ -15,6 +16,8 @@ const MOVE_MS = 5_000;
 const MOVE_STEP_MS = 50;
 
 type PollInput = { agent: KnownAgent; max: number; waitMs: number };
+/** `id` names the poll for `endPoll`. */
+type PeerPollInput = PollInput & { id: string };
 
 /** Work for an agent from the companies at home here. */
 export function localPoll({ engine, registry }: { engine: FlowEngine; registry: AgentRegistry }) {
@@ -39,13 +42,23 @@ export function embeddedWriters(writer: CompanyWriter, engine: FlowEngine, regis
 /** What the other replicas may ask of this one. */
 export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry: AgentRegistry): PeerMethods {
   const poll = localPoll({ engine, registry });
+  const polls = new Map<string, AbortController>();
   const calls = Object.entries(writer).map(([name, call]) => [name, { call: (input: never) => call(input) }]);
   return {
     ...Object.fromEntries(calls),
     poll: {
-      call: (input: PollInput, signal) => poll(input, signal),
+      call: async ({ id, ...input }: PeerPollInput, gone) => {
+        const end = new AbortController();
+        polls.set(id, end);
+        try {
+          return await poll(input, AbortSignal.any([gone, end.signal]));
+        } finally {
+          polls.delete(id);
+        }
+      },
       undo: (leases: GrantedLease[]) => release(engine, leases),
     },
+    endPoll: { call: async ({ id }: { id: string }) => polls.get(id)?.abort() },
     release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
     agentChanged: { call: async (news: AgentNews) => learnOfAgent(engine, registry, news) },
   } as PeerMethods;
@@ -80,8 +93,10 @@ export function replicatedWriters(options: {
   engine: FlowEngine;
   registry: AgentRegistry;
   replicas: Replicas;
+  /** Why the database is away; null = it is there. */
+  unavailable: () => string | null;
 }): CompanyWriters {
-  const { writer, engine, registry, replicas } = options;
+  const { writer, engine, registry, replicas, unavailable } = options;
   const poll = localPoll({ engine, registry });
   const { client } = replicas;
 
@@ -105,19 +120,26 @@ export function replicatedWriters(options: {
       let isAnswered = false;
       const got = (leases: GrantedLease[], giveBack: (surplus: GrantedLease[]) => void): void => {
         left--;
-        if (isAnswered) giveBack(leases);
-        else if (leases.length > 0 || left === 0) {
+        if (leases.length > 0 && !isAnswered && !signal?.aborted) {
           isAnswered = true;
           resolve(leases);
           done.abort();
+          return;
         }
+        if (leases.length > 0) giveBack(leases);
+        if (left === 0 && !isAnswered) resolve([]);
       };
       void poll({ agent, max, waitMs }, either).then((leases) => got(leases, (surplus) => release(engine, surplus)));
       for (const replica of others) {
         const giveBack = (surplus: GrantedLease[]): void => {
-          if (surplus.length > 0) void client.call(replica, 'release', surplus).catch(() => {}); // else they run out
+          void client.call(replica, 'release', surplus).catch(() => {}); // else they run out
         };
-        client.call<GrantedLease[]>(replica, 'poll', { agent, max, waitMs }, { waitMs, signal: either }).then(
+        const id = randomUUID();
+        // Asked to end rather than cut off: leases on their way to nobody would be held until they run out.
+        either.addEventListener('abort', () => void client.call(replica, 'endPoll', { id }).catch(() => {}), {
+          once: true,
+        });
+        client.call<GrantedLease[]>(replica, 'poll', { id, agent, max, waitMs }, { waitMs }).then(
           (leases) => got(leases, giveBack),
           () => got([], giveBack),
         );
@@ -138,7 +160,13 @@ export function replicatedWriters(options: {
             });
           return await ask(remote(owner));
         } catch (error) {
-          if (!isColmeiaError(error, 'NOT_OWNER') || Date.now() >= until) throw error;
+          if (!isColmeiaError(error, 'NOT_OWNER')) throw error;
+          const away = unavailable();
+          if (away !== null)
+            throw new ColmeiaError('STORE_UNAVAILABLE', `The database is not available: ${away}`, {
+              retryAfterMs: 1_000,
+            });
+          if (Date.now() >= until) throw error;
           await new Promise((resolve) => setTimeout(resolve, MOVE_STEP_MS));
           await replicas.tick();
         }
