@@ -166,14 +166,18 @@ test('a poll is abandoned when its client goes away', async (t) => {
 test('closing ends polls and streams at once and cuts what does not end', async (t) => {
   const { polls, lease } = waitingPolls();
   const { subscribe } = eventSource();
-  const never = () => new Promise<never>(() => {});
+  let isStuck = false;
+  const never = () => {
+    isStuck = true;
+    return new Promise<never>(() => {});
+  };
   const colmeia = colmeiaDouble({ agents: { lease }, events: { subscribe }, plans: { get: never } });
   const server = await start(t, colmeia, { closeGraceMs: 200 });
   const stream = await open(`${server.address}/api/v1/events`);
   const poll = open(`${server.address}/api/v1/agents/a1/leases`, {}, 'POST');
   const stuck = http.get(`${server.address}/api/v1/plans/p1`, { headers: AUTHORIZED, agent: false });
   const cut = once(stuck, 'error');
-  await until(() => polls.size === 1);
+  await until(() => polls.size === 1 && isStuck);
   const ended = once(stream.response, 'end');
   const before = Date.now();
   await Promise.all([server.close(), server.close()]);

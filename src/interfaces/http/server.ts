@@ -19,7 +19,7 @@ export async function startHttpServer(
   const { app, limits, beginClosing } = await createHttpApp({ ...options, host });
   app.server.headersTimeout = 15_000;
   app.server.maxConnections = limits.connections;
-  await app.listen({ host, port: options.port, listenTextResolver: () => '' });
+  await app.listen({ host, port: options.port, listenTextResolver: (address) => `listening at ${address}` });
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     beginClosing();
