@@ -10,7 +10,7 @@ import { FlowEngine, type CommittedRow } from './execution/flow/flow-engine.ts';
 import { FlowStatus } from './execution/flow/flow-status.ts';
 import { logCommitted } from './execution/flow/log-committed.ts';
 import { localWriter } from './execution/flow/local-writer.ts';
-import { observeCommitted } from './execution/flow/observe.ts';
+import { engineObservers, observeCommitted } from './execution/flow/observe.ts';
 import { startTelemetrySink } from './execution/flow/telemetry-sink.ts';
 import { startTracing } from './execution/flow/trace-plans.ts';
 import { decisionOperations } from './execution/plans/decision-operations.ts';
@@ -136,10 +136,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     registry,
     onCommitted,
     onOwned,
-    onFlushed: (ms, events) => {
-      metrics.flushSeconds.observe(ms / 1_000);
-      metrics.flushEvents.observe(events);
-    },
+    ...engineObservers(metrics, clock),
     log,
   });
   const instances = new InstanceDirectory(store);
@@ -184,6 +181,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     instances,
     authenticator,
     policy,
+    metrics,
     settings: {
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
       defaultInstance: options.defaultInstance ?? 'default',

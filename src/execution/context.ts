@@ -4,6 +4,7 @@ import type { CompanyWriters } from './flow/company-writer.ts';
 import type { FlowEngine } from './flow/flow-engine.ts';
 import type { FlowPolicy } from './plans/prepare-decision.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Metrics } from '../platform/observability/metrics.ts';
 import type { Store } from '../platform/store/store.ts';
 import type { Authenticator } from '../trust/identity/authenticate.ts';
 
@@ -17,5 +18,6 @@ export type Context = {
   instances: InstanceDirectory;
   authenticator: Authenticator;
   policy: FlowPolicy;
+  metrics: Metrics;
   settings: { heartbeatIntervalMs: number; defaultInstance: string; version: string };
 };

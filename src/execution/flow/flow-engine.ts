@@ -6,7 +6,7 @@ import { agentIdOf, type Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
-import { schedule } from '../scheduling/schedule.ts';
+import { schedule, type Assignment } from '../scheduling/schedule.ts';
 import { ENGINE, FlowBatch, type By, type SealedRow } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
@@ -43,6 +43,10 @@ export type FlowEngineOptions = {
   onOwned?: (change: { taken: { name: string; planIds: string[] }[]; given: string[] }) => void;
   /** How long the database took for a commit, and how many events it held. */
   onFlushed?: (ms: number, events: number) => void;
+  /** How long a pass of the scheduler took, and what it gave to agents. */
+  onScheduled?: (ms: number, assignments: readonly Assignment[]) => void;
+  /** A decision was refused because too much waits. */
+  onQueueFull?: () => void;
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
 };
 
@@ -142,6 +146,7 @@ export class FlowEngine implements JournalWriter {
   /** C1–C2 in one commit. The same decision again gives the same answer; another one under its plan id is PLAN_CONFLICT. */
   async submit(submission: Submission): Promise<Submitted> {
     if (this.#commits.depth >= QUEUE_LIMIT) {
+      this.#options.onQueueFull?.();
       throw new ColmeiaError('QUEUE_FULL', `${QUEUE_LIMIT} changes wait for the database`, { retryAfterMs: 1_000 });
     }
     return this.#commits.change((batch) => {
@@ -297,9 +302,12 @@ export class FlowEngine implements JournalWriter {
   /** `before`: the batch whose leases are granted and ended only after this one is sent. */
   #schedule(batch: FlowBatch, before: FlowBatch | null): void {
     if (this.ready.size === 0) return;
-    const candidates = this.#options.registry.candidates(batch.freed, before);
+    const { registry, onScheduled } = this.#options;
+    const startedAt = performance.now();
+    const assignments = schedule(this.ready, registry.candidates(batch.freed, before), batch.at, LEASE_LIMIT);
+    onScheduled?.(performance.now() - startedAt, assignments);
     const byPlan = new Map<number, { n: number; agent: string }[]>();
-    for (const { ticket, agent } of schedule(this.ready, candidates, batch.at, LEASE_LIMIT)) {
+    for (const { ticket, agent } of assignments) {
       batch.taken.set(agent, (batch.taken.get(agent) ?? 0) + 1);
       const leases = byPlan.get(ticket.plan);
       if (leases) leases.push({ n: ticket.n, agent });

@@ -1,5 +1,28 @@
 import type { Metrics } from '../../platform/observability/metrics.ts';
-import type { CommittedRow } from './flow-engine.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { priorityScore } from '../plans/priority-score.ts';
+import type { CommittedRow, FlowEngineOptions } from './flow-engine.ts';
+
+/** What the engine says of its own work, as metrics. */
+export function engineObservers(
+  metrics: Metrics,
+  clock: Clock,
+): Pick<FlowEngineOptions, 'onFlushed' | 'onScheduled' | 'onQueueFull'> {
+  return {
+    onFlushed(ms, events) {
+      metrics.flushSeconds.observe(ms / 1_000);
+      metrics.flushEvents.observe(events);
+    },
+    onScheduled(ms, assignments) {
+      metrics.schedulerSeconds.observe(ms / 1_000);
+      const now = clock.now();
+      for (const { ticket } of assignments) {
+        metrics.priorityScore.observe(priorityScore(ticket.spec, ticket.createdAt, ticket.deadline, now));
+      }
+    },
+    onQueueFull: () => metrics.schedulerRejections.inc(),
+  };
+}
 
 /** The one activity of existing dashboards that agents do; its name is bounded, unlike task ids. */
 const ACTIVITY = 'execute_ticket';

@@ -11,13 +11,15 @@ const BATCH_LIMIT = 1_000;
 
 /** Decisions in: C1 and C2 here, made durable by the company's writer. */
 export function decisionOperations(context: Context): Colmeia['decisions'] {
-  const { clock, policy, settings, instances, writers } = context;
+  const { clock, policy, metrics, settings, instances, writers } = context;
 
   const submit = async (who: Principal, value: unknown): Promise<Submission> => {
     mustDirect(who);
+    const generated = metrics.ticketGenerationSeconds.startTimer();
     const prepared = prepareDecision(value, actorOf(who), clock.now(), policy, (asked) =>
       companyOf(who, asked, settings.defaultInstance),
     );
+    generated();
     const { submission, warnings, code } = prepared;
     const company = submission.instance === SYSTEM_INSTANCE ? null : await instances.byName(submission.instance);
     if (company === null) throw noInstance(submission.instance);

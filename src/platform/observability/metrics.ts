@@ -81,7 +81,7 @@ export function createMetrics() {
     ticketsFailed: counter('colmeia_tickets_failed_total', 'Tickets that failed for good.'),
     ticketGenerationSeconds: histogram(
       'orchestration_ticket_generation_duration_seconds',
-      'Making the tickets of a plan.',
+      'Checking a decision and making the tickets of its plan.',
       SHORT_SECONDS,
     ),
 
@@ -129,12 +129,12 @@ export function createMetrics() {
     ),
     priorityScore: histogram(
       'orchestration_scheduler_priority_score',
-      'Reference priority score of tickets when made.',
+      'Reference priority score of tickets when they are given to an agent.',
       [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
     ),
     schedulerRejections: counter(
       'orchestration_scheduler_rejections_total',
-      'Work refused because a queue was full, and tickets that agents gave back.',
+      'Decisions refused because a queue was full, and tickets that agents gave back.',
     ),
 
     flushSeconds: histogram('colmeia_flush_duration_seconds', 'One commit of the flow.', SHORT_SECONDS),
