@@ -16,8 +16,10 @@ export function lockDataFolder(folder: string, self: Owner = ownerOf(process.pid
   const file = path.join(folder, 'lock');
   acquire(file, self);
   for (const name of fs.readdirSync(folder)) {
-    const left = path.join(folder, name); // by takers that died
-    if (name.startsWith('lock.') && !isAlive(read(left) ?? self)) fs.rmSync(left, { force: true });
+    if (!name.startsWith('lock.')) continue;
+    const left = path.join(folder, name); // by takers that died; one that cannot be read is just being written
+    const taker = read(left);
+    if (taker !== null && taker.pid > 0 && !isAlive(taker)) fs.rmSync(left, { force: true });
   }
   return {
     release() {

@@ -1,0 +1,1 @@
+export { planted } from '../coordination/planted-target.ts';

@@ -1,0 +1,2 @@
+async function planted(): Promise<void> {}
+planted();

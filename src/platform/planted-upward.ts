@@ -1,0 +1,2 @@
+import { planted } from '../interfaces/planted-target.ts';
+void planted;

@@ -1,0 +1,1 @@
+export const planted = (): unknown => import('../execution/planted-target.ts');
