@@ -128,6 +128,15 @@ export function decisionsConformance(open: Open): void {
       );
     });
 
+    test('a plan started twice is one plan, and another one under its id is a conflict', async () => {
+      const { colmeia, who } = await SampleCompany.found(open());
+      const plan = { ...samplePlan('started-twice', chainOf('a')), valid_until: null };
+      const first = await colmeia.decisions.start(who, { cognitive_plan: plan });
+      assert.deepEqual(await colmeia.decisions.start(who, { cognitive_plan: plan }), first);
+      const other = colmeia.decisions.start(who, { cognitive_plan: { ...plan, risk_score: 0.9 } });
+      await refused(other, 'PLAN_CONFLICT');
+    });
+
     test('a plan started as a workflow answers to both of its workflow ids', async () => {
       const company = await SampleCompany.found(open());
       const { colmeia, who } = company;

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { Colmeia, Submission } from '../../colmeia.ts';
+import { digestOf } from '../../platform/contracts/canonical-json.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { companyOf, mustDirect, noInstance } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
@@ -13,7 +13,8 @@ const BATCH_LIMIT = 1_000;
 export function decisionOperations(context: Context): Colmeia['decisions'] {
   const { clock, policy, metrics, settings, instances, writers } = context;
 
-  const submit = async (who: Principal, value: unknown): Promise<Submission> => {
+  /** `digest`: what tells whether it is the same as one before, when the decision is made here and not by the caller. */
+  const submit = async (who: Principal, value: unknown, digest?: string): Promise<Submission> => {
     mustDirect(who);
     const generated = metrics.ticketGenerationSeconds.startTimer();
     const prepared = prepareDecision(value, actorOf(who), clock.now(), policy, (asked) =>
@@ -21,6 +22,7 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
     );
     generated();
     const { submission, warnings, code } = prepared;
+    if (digest !== undefined) submission.content = { ...submission.content, digest };
     const company = submission.instance === SYSTEM_INSTANCE ? null : await instances.byName(submission.instance);
     if (company === null) throw noInstance(submission.instance);
     const submitted = await writers.at(company.name, (writer) => writer.submit(submission));
@@ -46,12 +48,12 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
   };
 
   return {
-    submit,
+    submit: (who, decision) => submit(who, decision),
     submitAll,
     async start(who, request) {
       mustDirect(who);
-      const { plan, correlationId } = parseStart(request);
-      const submitted = await submit(who, decisionOfStart(plan, correlationId, clock.now()));
+      const { plan, correlationId } = parseStart(request, clock.now());
+      const submitted = await submit(who, decisionOfStart(plan, correlationId, clock.now()), digestOf(request));
       return {
         workflow_id: submitted.workflow_id,
         status: 'started',
@@ -78,18 +80,13 @@ function refusedSubmission(decision: unknown, error: unknown): Submission {
   };
 }
 
-function parseStart(request: unknown): { plan: Record<string, unknown>; correlationId: string } {
+function parseStart(request: unknown, now: number): { plan: Record<string, unknown>; correlationId: string } {
   const given = (typeof request === 'object' && request !== null ? request : {}) as Record<string, unknown>;
   const faults: Fault[] = [];
-  const {
-    cognitive_plan: plan,
-    correlation_id: correlation = randomUUID(),
-    priority = 5,
-    sla_deadline_seconds: sla = 14_400,
-  } = given;
+  const { cognitive_plan: plan, correlation_id: correlation, priority = 5, sla_deadline_seconds: sla = 14_400 } = given;
   if (typeof plan !== 'object' || plan === null || Array.isArray(plan))
     faults.push({ path: 'cognitive_plan', message: 'must be a CognitivePlan' });
-  if (typeof correlation !== 'string' || correlation === '')
+  if (correlation !== undefined && (typeof correlation !== 'string' || correlation === ''))
     faults.push({ path: 'correlation_id', message: 'must be a text' });
   if (!Number.isInteger(priority) || (priority as number) < 1 || (priority as number) > 10)
     faults.push({ path: 'priority', message: 'must be a whole number from 1 to 10' });
@@ -100,7 +97,7 @@ function parseStart(request: unknown): { plan: Record<string, unknown>; correlat
       faults,
     });
   const given_plan = plan as Record<string, unknown>;
-  const validUntil = given_plan.valid_until ?? Date.now() + (sla as number) * 1_000;
+  const validUntil = given_plan.valid_until ?? now + (sla as number) * 1_000;
   const ranked =
     given_plan.original_priority ??
     ((priority as number) >= 9
@@ -112,6 +109,11 @@ function parseStart(request: unknown): { plan: Record<string, unknown>; correlat
           : 'LOW');
   return {
     plan: { ...given_plan, valid_until: validUntil, original_priority: ranked },
-    correlationId: correlation as string,
+    correlationId: (correlation ?? idOf(given_plan)) as string,
   };
+}
+
+/** A plan started without a correlation id is correlated by its own, or by its plan id: the same request is the same plan. */
+function idOf({ correlation_id, plan_id }: Record<string, unknown>): string {
+  return String(correlation_id ?? plan_id ?? '');
 }

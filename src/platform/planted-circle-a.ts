@@ -1,2 +1,0 @@
-import { b } from './planted-circle-b.ts';
-export const a = (): unknown => b;

@@ -1,2 +1,0 @@
-import { a } from './planted-circle-a.ts';
-export const b = (): unknown => a;

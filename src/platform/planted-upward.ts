@@ -1,2 +1,0 @@
-import { planted } from '../interfaces/planted-target.ts';
-void planted;

@@ -1,1 +1,0 @@
-export const planted = (): unknown => import('../execution/planted-target.ts');
