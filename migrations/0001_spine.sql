@@ -3,10 +3,12 @@
 
 do $$ declare r text; begin
   foreach r in array array['colmeia_engine', 'colmeia_coordinator', 'colmeia_company'] loop
-    begin
-      execute format('create role %I nologin', r);
-    exception when duplicate_object or unique_violation then null; -- roles are shared by all databases of a server
-    end;
+    if not exists (select from pg_roles where rolname = r) then -- shared by all databases of a server
+      begin
+        execute format('create role %I nologin', r);
+      exception when duplicate_object or unique_violation then null; -- by another database just now
+      end;
+    end if;
     -- to be taken with SET ROLE only: an inherited role would bring its policies, and the owner would see every row
     if current_setting('server_version_num')::int >= 160000 then
       if not pg_has_role(current_user, r, 'SET') then

@@ -71,5 +71,7 @@ function isWrongContentType(error: unknown): boolean {
 function logFailure(err: unknown, request: FastifyRequest, status: number): void {
   const { method } = request;
   // The route, not the URL: what a caller wrote there is none of the log's business.
-  request.log.error({ err, method, route: request.routeOptions?.url ?? null, status }, 'a call failed');
+  const said = { method, route: request.routeOptions?.url ?? null, status };
+  if (status === 500) request.log.error({ err, ...said }, 'a call failed');
+  else request.log.warn({ ...said, code: (err as { code?: unknown } | null)?.code }, 'a call was not possible'); // and the store says why
 }

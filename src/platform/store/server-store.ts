@@ -1,6 +1,7 @@
 import pg from 'pg';
 
 import { type Random } from '../clock.ts';
+import { ColmeiaError } from '../errors.ts';
 import { migrate } from './migrate.ts';
 import { Notices } from './notices.ts';
 import {
@@ -55,10 +56,19 @@ async function migrateServer({ databaseUrl, log }: ServerOptions): Promise<numbe
     const { rows } = await client.query(FLUSH_ARITY);
     return rows[0].n;
   } catch (error) {
-    throw explainServerError(error, 'write');
+    throw isMissingRight(error) ? mayNotMigrate(error) : explainServerError(error, 'write');
   } finally {
     await endClient(client); // and with it the lock
   }
+}
+
+const isMissingRight = (error: unknown): error is Error => (error as { code?: string }).code === '42501';
+
+function mayNotMigrate(cause: Error): ColmeiaError {
+  const remedy =
+    'its login needs CREATEROLE for the first start, or an administrator makes the roles colmeia_engine, colmeia_coordinator and colmeia_company and grants them to it (docs/operations.md, PostgreSQL)';
+  const message = `${cause.message}: ${remedy}`;
+  return new ColmeiaError('CONFIG_INVALID', message, { faults: [{ path: 'DATABASE_URL', message }], cause });
 }
 
 /** `broken` = the connection is lost or its state unknown. */
