@@ -13,7 +13,10 @@ const time = (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 
 if (time(stamp) < time(path.join(root, 'package-lock.json'))) {
   console.log('Installing what package-lock.json pins (once) …');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (done.status !== 0) process.exit(done.status ?? 1);
 }
 
