@@ -16,7 +16,7 @@ export type GaugeSources = {
 };
 
 /** The measure of delays cannot be finer than this; it costs a timer. */
-const DELAY_RESOLUTION_MS = 20;
+const DELAY_RESOLUTION_MS = 100;
 
 const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400];
 const MILLISECONDS = SECONDS.map((seconds) => Math.round(seconds * 1_000));
