@@ -1,6 +1,7 @@
-import type { Row, Scope, Store } from '../../platform/store/store.ts';
+import type { Row, Scope, Sql, Store } from '../../platform/store/store.ts';
 import { ticketStateOf } from '../flow/flow-store.ts';
 import type { PlanControl } from '../flow/flow-state.ts';
+import { planKey } from './plan.ts';
 import type { Correlation, KeptTicket } from './ticket-record.ts';
 import type { TicketSpec } from './ticket.ts';
 
@@ -81,38 +82,53 @@ export type PlanListQuery = {
   limit: number;
 };
 
+/**
+ * First and last key that a company's plans can have; of all companies when none is named. As parameters, because under row
+ * level security only plain comparisons reach the index.
+ */
+async function keysOf(sql: Sql, instance: string | null): Promise<{ first: number; last: number }> {
+  if (instance === null) return { first: 0, last: Number.MAX_SAFE_INTEGER };
+  const [row] = await sql.query<Row & { no: number }>('select no from instance where name = $1', [instance]);
+  return row === undefined ? { first: 0, last: -1 } : { first: planKey(row.no, 0), last: planKey(row.no + 1, 0) - 1 };
+}
+
 /** Keys of a page, newest first: by key within a company, by time across companies. */
-function pageOfKeys({ instance, status, limit, ...query }: PlanListQuery): { text: string; values: unknown[] } {
+async function pageOfKeys(sql: Sql, { instance, status, limit, ...query }: PlanListQuery): Promise<number[]> {
   const after = query.after ?? { at: Number.MAX_SAFE_INTEGER, key: Number.MAX_SAFE_INTEGER };
-  if (instance !== null && status !== null) {
-    const text = `select key from plan where instance = $1 and status = $2 and key < $3 order by key desc limit $4`;
-    return { text, values: [instance, status, after.key, limit] };
-  }
+  const keys = async (text: string, values: unknown[]): Promise<number[]> =>
+    (await sql.query<Row & { key: number }>(text, values)).map(({ key }) => key);
   if (instance !== null) {
-    const text = `select key from plan where instance = $1 and key < least($2, (select (no::int8 + 1) << 32 from instance where name = $1))
-      and key >= (select no::int8 << 32 from instance where name = $1) order by key desc limit $3`;
-    return { text, values: [instance, after.key, limit] };
+    const { first, last } = await keysOf(sql, instance);
+    const to = Math.min(last + 1, after.key);
+    return status === null
+      ? keys('select key from plan where key >= $1 and key < $2 order by key desc limit $3', [first, to, limit])
+      : keys('select key from plan where instance = $1 and status = $2 and key < $3 order by key desc limit $4', [
+          instance,
+          status,
+          to,
+          limit,
+        ]);
   }
-  if (status !== null) {
-    const text = `select q.key from instance i, lateral (
-        select key, created_at from plan where instance = i.name and status = $1 and (created_at, key) < ($2, $3)
-        order by instance desc, status desc, key desc limit $4) q
-      order by q.created_at desc, q.key desc limit $4`;
-    return { text, values: [status, after.at, after.key, limit] };
+  if (status === null) {
+    const text = `select key from plan where (created_at, key) < ($1, $2) order by created_at desc, key desc limit $3`;
+    return keys(text, [after.at, after.key, limit]);
   }
-  const text = `select key from plan where (created_at, key) < ($1, $2) order by created_at desc, key desc limit $3`;
-  return { text, values: [after.at, after.key, limit] };
+  return keys(
+    `select q.key from instance i, lateral (
+       select key, created_at from plan where instance = i.name and status = $1 and (created_at, key) < ($2, $3)
+       order by instance desc, status desc, key desc limit $4) q
+     order by q.created_at desc, q.key desc limit $4`,
+    [status, after.at, after.key, limit],
+  );
 }
 
 /** Newest first. */
 export async function listPlans(store: Store, scope: Scope, query: PlanListQuery): Promise<KeptPlan[]> {
-  const { text, values } = pageOfKeys(query);
   const rows = await store.read(scope, async (sql) => {
     await sql.query(IN_INDEX_ORDER);
-    const keys = await sql.query<Row & { key: number }>(text, values);
     return sql.query(
       `select ${PLAN} from unnest($1::int8[]) with ordinality v(key, i) join plan p on p.key = v.key ${CONTENT} order by v.i`,
-      [keys.map(({ key }) => key)],
+      [await pageOfKeys(sql, query)],
     );
   });
   return rows.map(keptPlanOf);
@@ -195,24 +211,22 @@ export async function listTickets(
   const from = after ?? { key: Number.MAX_SAFE_INTEGER, n: -1 };
   return store.read(scope, async (sql) => {
     await sql.query(IN_INDEX_ORDER);
+    const { first, last } = key === null ? await keysOf(sql, instance) : { first: key, last: key };
     const seen = await sql.query<Row & { plan: number; n: number; matches: boolean; place: number; rows: number }>(
       `select * from (
          select plan, n, matches, (row_number() over ())::int as place, (count(*) over ())::int as rows from (
            select t.plan, t.n, (($4::text[] is null or t.status = any($4))
              and ($5::text is null or t.spec ->> 'task_type' = $5 or t.spec -> 'metadata' ->> 'task_type' = $5)) as matches
            from ticket t
-           where ($1::text is null or t.instance = $1)
-             and t.plan <= least($2, coalesce($6, (select (no::int8 + 1) << 32 from instance where name = $1), $2))
-             and t.plan >= coalesce($6, (select no::int8 << 32 from instance where name = $1), 0)
-             and (t.plan < $2 or t.n > $3)
+           where t.plan <= $1 and t.plan >= $6 and (t.plan < $2 or t.n > $3)
            order by t.plan desc, t.n limit $7) looked) placed
        where matches or place = rows`,
-      [instance, from.key, from.n, states, taskType, key, examined],
+      [Math.min(last, from.key), from.key, from.n, states, taskType, first, examined],
     );
     const matching = seen.filter((row) => row.matches).slice(0, limit);
-    const last = matching.length === limit ? matching[limit - 1] : seen.at(-1);
-    const hasMore = last !== undefined && (last.rows === examined || last.place < last.rows);
-    const next = hasMore ? { key: last.plan, n: last.n } : null;
+    const end = matching.length === limit ? matching[limit - 1] : seen.at(-1);
+    const hasMore = end !== undefined && (end.rows === examined || end.place < end.rows);
+    const next = hasMore ? { key: end.plan, n: end.n } : null;
     if (matching.length === 0) return { found: [], next };
     const full = await sql.query(
       `select ${TICKET_WITH_PLAN} from unnest($1::int8[], $2::int4[]) with ordinality v(plan, n, i)
