@@ -179,13 +179,11 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     registry,
     writers,
     instances,
-    authenticator,
     policy,
     metrics,
     settings: {
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
       defaultInstance: options.defaultInstance ?? 'default',
-      version: VERSION,
     },
   };
   const background = { store, feed, clock, random, log, instances: () => engine.ownedCompanies() };

@@ -6,7 +6,6 @@ import type { FlowPolicy } from './plans/prepare-decision.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Metrics } from '../platform/observability/metrics.ts';
 import type { Store } from '../platform/store/store.ts';
-import type { Authenticator } from '../trust/identity/authenticate.ts';
 
 /** Everything an operation may need, wired once in create-colmeia.ts. */
 export type Context = {
@@ -16,8 +15,7 @@ export type Context = {
   registry: AgentRegistry;
   writers: CompanyWriters;
   instances: InstanceDirectory;
-  authenticator: Authenticator;
   policy: FlowPolicy;
   metrics: Metrics;
-  settings: { heartbeatIntervalMs: number; defaultInstance: string; version: string };
+  settings: { heartbeatIntervalMs: number; defaultInstance: string };
 };

@@ -1,3 +1,4 @@
+import { backoffMs, RETRYABLE } from './backoff.ts';
 import { beginCompensation, hasSomethingToUndo, undone } from './compensate.ts';
 import {
   arrive,
@@ -148,8 +149,6 @@ function complete(draft: Draft, { n, fence }: Of<'completed'>): Refusal | null {
   return null;
 }
 
-const RETRYABLE: ReadonlySet<ErrorClass> = new Set(['transient', 'quota', 'timeout']);
-
 function fail(draft: Draft, event: Of<'failed'>): Refusal | null {
   const refusal = holds(draft, event.n, event.fence);
   if (refusal) return refusal;
@@ -182,21 +181,6 @@ function endAttempt(
     publish(draft, 'ticket.retrying', n, { ...said, delay_ms });
     wakeAt(draft, at + delay_ms);
   } else failTicket(draft, n, errorClass, error, said);
-}
-
-/** Exponential with equal jitter: between half and the whole of base × 2^(attempt − 1), capped. Source: AWS, "Exponential backoff and jitter". */
-function backoffMs(
-  state: PlanState,
-  attempt: number,
-  errorClass: ErrorClass,
-  retryAfterMs: number | null,
-  jitter: number,
-): number {
-  const { baseMs, maxMs, quotaMs } = state.control.backoff;
-  if (retryAfterMs !== null) return Math.max(0, Math.ceil(retryAfterMs));
-  const base = errorClass === 'quota' ? Math.max(quotaMs, baseMs) : baseMs;
-  const ceiling = Math.min(Math.max(maxMs, base), base * 2 ** Math.min(attempt - 1, 30));
-  return Math.round(ceiling * (0.5 + jitter / 2));
 }
 
 /** The ticket has failed for good: the plan cannot finish. */

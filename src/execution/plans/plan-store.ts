@@ -248,11 +248,6 @@ export async function findTaskNumber(store: Store, scope: Scope, key: number, ta
   return row?.n ?? null;
 }
 
-export async function isEmptyStore(store: Store): Promise<boolean> {
-  const rows = await store.read({ as: 'coordinator' }, (sql) => sql.query('select 1 from plan limit 1'));
-  return rows.length === 0;
-}
-
 /** The newest plan that was started under a correlation id. Rare, so without an index of its own: by time, bounded. */
 export async function findPlanByCorrelation(
   store: Store,
