@@ -301,8 +301,10 @@ export class MemoryDatabase {
         this.ticketsOf(key).map((row) => ({ ...row, spec: JSON.parse(row.spec as string), note: parsed(row.note) })),
       );
     }
-    if (/^select status, fence from ticket where plan = \$1 and n = \$2/.test(text))
-      return [this.tickets.get(`${first}/${second}`)].filter((row) => row !== undefined);
+    if (/^select status, fence, note from ticket where plan = \$1 and n = \$2/.test(text))
+      return [this.tickets.get(`${first}/${second}`)]
+        .filter((row) => row !== undefined)
+        .map((row) => ({ ...row, note: parsed(row.note) }));
     if (/^set local role/.test(text)) return [];
     if (/^insert into journal /.test(text)) {
       const [instance, seq, at, plans, body, hash] = values as [string, number, Date, number[], string, string];

@@ -48,7 +48,15 @@ function makeCompensation(draft: Draft, waits: number[], of: number): void {
   const n = draft.tickets.length;
   const { timeoutMs, maxRetries } = state.rules[of];
   const deadline = draft.at + timeoutMs;
-  const rules: TicketRules = { deps: [], timeoutMs, maxRetries, gated: false, compensable: false, undoes: of };
+  const rules: TicketRules = {
+    deps: [],
+    timeoutMs,
+    maxRetries,
+    gated: false,
+    compensable: false,
+    copyable: false,
+    undoes: of,
+  };
   state.rules = [...state.rules, rules];
   state.dependents = [...state.dependents, []];
   waits.push(0);

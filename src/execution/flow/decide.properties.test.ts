@@ -32,6 +32,7 @@ const rules = (size: number): fc.Arbitrary<TicketRules[]> =>
         deps: fc.array(fc.nat(1_000), { maxLength: 3 }),
         gated: fc.nat(9),
         compensable: fc.boolean(),
+        copyable: fc.boolean(),
         maxRetries: fc.nat(2),
         timeoutMs: fc.integer({ min: 500, max: 5_000 }),
       }),

@@ -28,6 +28,7 @@ const rule = (deps: number[] = [], more: Partial<TicketRules> = {}): TicketRules
   maxRetries: 2,
   gated: false,
   compensable: false,
+  copyable: true,
   undoes: null,
   ...more,
 });

@@ -1,5 +1,7 @@
-import { backoffMs, RETRYABLE } from './backoff.ts';
-import { beginCompensation, hasSomethingToUndo, undone } from './compensate.ts';
+import { without } from './attempt.ts';
+import { beginCompensation, hasSomethingToUndo } from './compensate.ts';
+import { copy } from './copy-attempt.ts';
+import { complete, endOverdue, fail, failTicket, noteLate, release, stop } from './end-attempt.ts';
 import {
   arrive,
   newTicket,
@@ -19,10 +21,8 @@ import {
   isEnded,
   isOpen,
   type Decision,
-  type ErrorClass,
   type FlowEvent,
   type PlanState,
-  type TicketNote,
   type Of,
 } from './flow-state.ts';
 import { replan, retry } from './replan.ts';
@@ -46,6 +46,8 @@ function apply(draft: Draft, event: Exclude<FlowEvent, { type: 'submitted' }>): 
   switch (event.type) {
     case 'leased':
       return lease(draft, event);
+    case 'copied':
+      return copy(draft, event);
     case 'completed':
       return complete(draft, event);
     case 'failed':
@@ -107,154 +109,17 @@ function lease(draft: Draft, event: Of<'leased'>): null {
     if (ticket.status !== 'ready' || state.control.paused) continue;
     const fence = ticket.fence + 1;
     const attempt = ticket.attempt + 1;
-    setTicket(draft, n, { status: 'running', fence, attempt, agent, startedAt: at, endedAt: null });
+    const note = ticket.note?.copied ? without(ticket.note, 'copied', 'token') : ticket.note;
+    setTicket(draft, n, { status: 'running', fence, attempt, agent, startedAt: at, endedAt: null, note });
     publish(draft, 'ticket.leased', n, { agent, fence, attempt });
     wakeAt(draft, at + state.rules[n].timeoutMs);
   }
   return null;
 }
 
-function holds(draft: Draft, n: number, fence: number): Refusal | null {
-  const ticket = draft.tickets[n];
-  if (ticket?.status === 'running' && ticket.fence === fence) return null;
-  const why =
-    ticket === undefined ? 'there is no such ticket' : `the ticket is ${ticket.status} under token ${ticket.fence}`;
-  return { code: 'LEASE_FENCED', message: `fencing token ${fence} is stale: ${why}` };
-}
-
-function complete(draft: Draft, { n, fence }: Of<'completed'>): Refusal | null {
-  const refusal = holds(draft, n, fence);
-  if (refusal) return refusal;
-  const { state, at } = draft;
-  const { agent, attempt, startedAt } = draft.tickets[n];
-  if (at > draft.tickets[n].deadline) noteLate(draft, n);
-  setTicket(draft, n, {
-    status: 'completed',
-    endedAt: at,
-    note: without(draft.tickets[n].note, 'error', 'errorClass', 'stopAt'),
-  });
-  publish(draft, 'ticket.completed', n, { agent, fence, attempt, duration_ms: at - startedAt! });
-  const { undoes } = state.rules[n];
-  if (undoes !== null) {
-    setTicket(draft, undoes, { status: 'compensated' });
-    publish(draft, 'ticket.compensated', undoes);
-    undone(draft, undoes);
-    return null;
-  }
-  for (const dependent of state.dependents[n]) {
-    const waits = draft.tickets[dependent].waits - 1;
-    setTicket(draft, dependent, { waits });
-    if (waits === 0 && draft.tickets[dependent].status === 'waiting') arrive(draft, dependent);
-  }
-  return null;
-}
-
-function fail(draft: Draft, event: Of<'failed'>): Refusal | null {
-  const refusal = holds(draft, event.n, event.fence);
-  if (refusal) return refusal;
-  endAttempt(draft, event.n, event.errorClass, event.error, event.retryAfterMs, event.jitter);
-  return null;
-}
-
-function endAttempt(
-  draft: Draft,
-  n: number,
-  errorClass: ErrorClass,
-  error: string,
-  retryAfterMs: number | null,
-  jitter: number,
-): void {
-  const { state, at } = draft;
-  const { agent, attempt, fence, startedAt, note } = draft.tickets[n];
-  const said = { agent, fence, attempt, error_class: errorClass, error, duration_ms: at - startedAt! };
-  const undoing = state.rules[n].undoes !== null;
-  if (note?.stopAt !== undefined) {
-    setTicket(draft, n, { status: 'cancelled', endedAt: at, note: { ...note, error, errorClass } });
-    publish(draft, 'ticket.cancelled', n, said);
-  } else if (
-    RETRYABLE.has(errorClass) &&
-    attempt <= state.rules[n].maxRetries &&
-    (undoing || state.control.stopping === null)
-  ) {
-    const delay_ms = backoffMs(state, attempt, errorClass, retryAfterMs, jitter);
-    setTicket(draft, n, { status: 'backoff', due: at + delay_ms, note: { ...note, error, errorClass } });
-    publish(draft, 'ticket.retrying', n, { ...said, delay_ms });
-    wakeAt(draft, at + delay_ms);
-  } else failTicket(draft, n, errorClass, error, said);
-}
-
-/** The ticket has failed for good: the plan cannot finish. */
-function failTicket(
-  draft: Draft,
-  n: number,
-  errorClass: ErrorClass | 'declined',
-  error: string,
-  said: Record<string, unknown>,
-): void {
-  setTicket(draft, n, { status: 'failed', endedAt: draft.at, note: { ...draft.tickets[n].note, error, errorClass } });
-  publish(draft, 'ticket.failed', n, said);
-  const { undoes } = draft.state.rules[n];
-  if (undoes === null) {
-    if (draft.state.control.stopping === null) stop(draft, 'failed', true, { cause: n, error });
-    return;
-  }
-  setTicket(draft, undoes, { status: 'completed', note: { ...draft.tickets[undoes].note, undoFailed: true } });
-  undone(draft, undoes);
-}
-
-/** No further ticket starts; running attempts are told to stop. */
-function stop(draft: Draft, reason: 'failed' | 'cancelled', undo: boolean, said: Record<string, unknown>): void {
-  const { state, at } = draft;
-  state.status = 'running'; // also when the plan waited for approval of a replan
-  state.control = { ...state.control, stopping: reason, undo };
-  let cancelled = 0;
-  for (let n = 0; n < draft.tickets.length; n++) {
-    const ticket = draft.tickets[n];
-    if (ticket.status === 'running') stopAttempt(draft, n);
-    else if (isOpen(ticket.status)) {
-      setTicket(draft, n, { status: 'cancelled', endedAt: at, due: null });
-      cancelled++;
-    }
-  }
-  publish(draft, reason === 'failed' ? 'plan.failing' : 'plan.cancelling', null, {
-    ...said,
-    cancelled,
-    running: state.running,
-  });
-  setTimer(draft);
-}
-
-/** Its grace begins once. */
-function stopAttempt(draft: Draft, n: number): void {
-  if (draft.tickets[n].note?.stopAt !== undefined) return;
-  setTicket(draft, n, { note: { ...draft.tickets[n].note, stopAt: draft.at } });
-  draft.commands.push({ type: 'ticket.stop', n });
-  wakeAt(draft, draft.at + draft.state.control.stopGraceMs);
-}
-
-function release(draft: Draft, { n, fence }: Of<'released'>): Refusal | null {
-  const refusal = holds(draft, n, fence);
-  if (refusal) return refusal;
-  const { agent, attempt, note } = draft.tickets[n];
-  publish(draft, 'ticket.released', n, { agent, fence });
-  if (note?.stopAt !== undefined) setTicket(draft, n, { status: 'cancelled', endedAt: draft.at });
-  else {
-    setTicket(draft, n, { status: 'waiting', attempt: attempt - 1, agent: null, startedAt: null });
-    arrive(draft, n);
-  }
-  return null;
-}
-
-function noteLate(draft: Draft, n: number): void {
-  const { deadline, note } = draft.tickets[n];
-  if (note?.late) return;
-  setTicket(draft, n, { note: { ...note, late: true } });
-  publish(draft, 'ticket.late', n, { deadline });
-}
-
 function wake(draft: Draft, { jitter }: Of<'due'>): null {
   const { state, at } = draft;
-  const { validUntil, stopGraceMs } = state.control;
+  const { validUntil } = state.control;
   state.timerAt = null;
   if (state.status === 'waiting_approval' && validUntil !== null && at >= validUntil) {
     refusePlan(draft, 'nobody approved it before valid_until');
@@ -262,17 +127,11 @@ function wake(draft: Draft, { jitter }: Of<'due'>): null {
   for (let n = 0; n < draft.tickets.length; n++) {
     if (!isOpen(draft.tickets[n].status)) continue;
     if (state.status !== 'waiting_approval' && at >= draft.tickets[n].deadline) noteLate(draft, n);
-    const { status, due, startedAt, note } = draft.tickets[n];
+    const { status, due } = draft.tickets[n];
     if (status === 'backoff' && at >= due! && state.status !== 'waiting_approval') {
       publish(draft, 'ticket.ready', n);
       arrive(draft, n);
-    } else if (status !== 'running') continue;
-    else if (note?.stopAt !== undefined && at >= note.stopAt + stopGraceMs) {
-      endAttempt(draft, n, 'timeout', 'did not stop in time and was fenced', null, jitter);
-    } else if (at >= startedAt! + state.rules[n].timeoutMs) {
-      draft.commands.push({ type: 'ticket.stop', n });
-      endAttempt(draft, n, 'timeout', `took longer than ${state.rules[n].timeoutMs} ms`, null, jitter);
-    }
+    } else if (status === 'running') endOverdue(draft, n, jitter);
   }
   setTimer(draft);
   return null;
@@ -395,11 +254,4 @@ function settle(draft: Draft): void {
   state.status = 'consolidating';
   publish(draft, 'plan.consolidating');
   draft.commands.push({ type: 'consolidate' });
-}
-
-function without(note: TicketNote | null, ...keys: (keyof TicketNote)[]): TicketNote | null {
-  if (note === null) return null;
-  const rest = { ...note };
-  for (const key of keys) delete rest[key];
-  return Object.keys(rest).length === 0 ? null : rest;
 }

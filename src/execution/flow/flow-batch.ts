@@ -11,9 +11,10 @@ import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import type { PlanRef } from './flow-store.ts';
+import { attemptOf, attemptsOf } from './attempt.ts';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
-import { type FlowCommand, type FlowEvent, type PlanState } from './flow-state.ts';
+import type { Attempt, FlowCommand, FlowEvent, PlanState } from './flow-state.ts';
 import { FlushColumns, type JournalRow } from './flush-columns.ts';
 import { incidentOf } from './incident.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
@@ -126,15 +127,24 @@ export class FlowBatch {
   /** True while an attempt with this token runs. */
   holds(plan: LivePlan, n: number, fence: number): boolean {
     const ticket = this.stateOf(plan).tickets[n];
-    return ticket?.status === 'running' && ticket.fence === fence;
+    return ticket !== undefined && attemptOf(ticket, fence) !== null;
+  }
+
+  /** Begins a second attempt of a running ticket; false = the ticket does not allow it any more. */
+  copy(plan: LivePlan, n: number, agent: string): boolean {
+    if (this.step(plan, { type: 'copied', at: this.at, n, agent }, ENGINE) !== null) return false;
+    this.taken.set(agent, (this.taken.get(agent) ?? 0) + 1);
+    return true;
   }
 
   /** An event that ends an attempt; throws LEASE_FENCED when it is not the one that runs. */
   endAttempt(plan: LivePlan, n: number, event: FlowEvent, who: By): void {
-    const { agent } = this.stateOf(plan).tickets[n] ?? {};
+    const before = this.stateOf(plan).tickets[n];
     const refusal = this.step(plan, event, who);
     if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
-    if (agent) this.freed.set(agent, (this.freed.get(agent) ?? 0) + 1);
+    const after = this.stateOf(plan).tickets[n];
+    for (const { agent, fence } of attemptsOf(before))
+      if (attemptOf(after, fence) === null) this.freed.set(agent, (this.freed.get(agent) ?? 0) + 1);
   }
 
   /** The next number of a plan in its company. */
@@ -265,18 +275,25 @@ export class FlowBatch {
   }
 }
 
-/** Leases that end and leases that begin when the draft becomes true. */
-export function leaseChanges({ before, after }: DraftPlan): { ended: number[]; begun: number[]; stopped: number[] } {
-  const changes = { ended: [] as number[], begun: [] as number[], stopped: [] as number[] };
+type LeaseChange = { n: number; attempt: Attempt };
+
+/** Leases that end, begin, and are told to stop when the draft becomes true. */
+export function leaseChanges({ before, after }: DraftPlan): Record<'ended' | 'begun' | 'stopped', LeaseChange[]> {
+  const changes = { ended: [] as LeaseChange[], begun: [] as LeaseChange[], stopped: [] as LeaseChange[] };
   const known = before?.tickets ?? [];
   for (let n = 0; n < after.tickets.length; n++) {
     const was = known[n];
     const is = after.tickets[n];
     if (was === is) continue;
-    const same = was !== undefined && was.fence === is.fence;
-    if (was?.status === 'running' && !(is.status === 'running' && same)) changes.ended.push(n);
-    if (is.status === 'running' && !(was?.status === 'running' && same)) changes.begun.push(n);
-    else if (is.note?.stopAt !== undefined && was?.note?.stopAt === undefined) changes.stopped.push(n);
+    if (was?.status === 'running')
+      for (const attempt of attemptsOf(was))
+        if (attemptOf(is, attempt.fence) === null) changes.ended.push({ n, attempt });
+    if (is.status !== 'running') continue;
+    const isStopped = is.note?.stopAt !== undefined && was?.note?.stopAt === undefined;
+    for (const attempt of attemptsOf(is)) {
+      if (was === undefined || attemptOf(was, attempt.fence) === null) changes.begun.push({ n, attempt });
+      else if (isStopped) changes.stopped.push({ n, attempt });
+    }
   }
   return changes;
 }

@@ -7,6 +7,7 @@ import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule, type Assignment } from '../scheduling/schedule.ts';
+import { tokenOf } from './attempt.ts';
 import { ENGINE, FlowBatch, type By, type SealedRow } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
@@ -191,7 +192,7 @@ export class FlowEngine implements JournalWriter {
     return this.#commits.change((batch) => {
       const plan = this.#holder(instance, key, fence);
       const ticket = batch.stateOf(plan).tickets[n];
-      if (ticket?.status === 'completed' && ticket.fence === fence) return; // said before
+      if (ticket?.status === 'completed' && tokenOf(ticket) === fence) return; // said before
       batch.endAttempt(plan, n, { type: 'completed', at: batch.at, n, fence }, who);
       batch.drafts.get(key)!.results.set(n, result);
     });
@@ -202,10 +203,22 @@ export class FlowEngine implements JournalWriter {
     return this.#commits.change((batch) => {
       const plan = this.#holder(instance, key, fence);
       const ticket = batch.stateOf(plan).tickets[n];
-      if (ticket?.fence === fence && hasFailed(ticket.status)) return; // said before
+      if (ticket !== undefined && tokenOf(ticket) === fence && hasFailed(ticket.status)) return; // said before
       const jitter = this.#options.random();
       batch.endAttempt(plan, n, { type: 'failed', at: batch.at, n, fence, ...failure, jitter }, who);
     });
+  }
+
+  /**
+   * A second attempt of a running ticket at another agent, in the next commit. Nothing happens when the ticket does not
+   * allow it any more: it ended, is to stop, has its copy, or may not run twice.
+   */
+  copy({ key, n, agent }: { key: number; n: number; agent: string }): void {
+    const begun = this.#commits.change((batch) => {
+      const plan = this.plan(key);
+      if (plan) batch.copy(plan, n, agent);
+    });
+    begun.catch(() => {});
   }
 
   /** A lease that nobody took up: the ticket is ready again and no attempt is counted. Should it fail, the lease runs out. */
@@ -304,7 +317,9 @@ export class FlowEngine implements JournalWriter {
     if (this.ready.size === 0) return;
     const { registry, onScheduled } = this.#options;
     const startedAt = performance.now();
-    const assignments = schedule(this.ready, registry.candidates(batch.freed, before), batch.at, LEASE_LIMIT);
+    const candidates = registry.candidates(batch.freed, before);
+    for (const candidate of candidates) candidate.free -= batch.taken.get(candidate.key) ?? 0; // by copies
+    const assignments = schedule(this.ready, candidates, batch.at, LEASE_LIMIT);
     onScheduled?.(performance.now() - startedAt, assignments);
     const byPlan = new Map<number, { n: number; agent: string }[]>();
     for (const { ticket, agent } of assignments) {

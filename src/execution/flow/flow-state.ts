@@ -1,5 +1,8 @@
-/** Version of decide(); stamped on every plan, so that a deploy never strands a running one. */
-export const FLOW_VERSION = 1;
+/**
+ * Version of decide(); stamped on every plan, so that a deploy never strands a running one. 2: tickets may have a copy;
+ * plans of version 1 go on by the same rules, their notes have none yet.
+ */
+export const FLOW_VERSION = 2;
 
 /**
  * `received`, `validated`, `ticketed` and `consolidating` pass within one commit: they are events, never at rest.
@@ -42,9 +45,14 @@ export type TicketRules = {
   gated: boolean;
   /** Has a compensation that undoes it. */
   compensable: boolean;
+  /** May run twice at once: AT_LEAST_ONCE, and neither destructive nor a compensation. */
+  copyable: boolean;
   /** For a compensation ticket: the number of the ticket it undoes; null = an ordinary ticket. */
   undoes: number | null;
 };
+
+/** One attempt that runs: its fencing token, the key of its agent, and since when (epoch ms). */
+export type Attempt = { fence: number; agent: string; startedAt: number };
 
 /** What decide() remembers of a ticket beside its columns. Absent = no. */
 export type TicketNote = {
@@ -55,6 +63,12 @@ export type TicketNote = {
   late?: true;
   /** When its running attempt was told to stop. */
   stopAt?: number;
+  /** The second attempt while two run; its token is `fence`. */
+  copy?: Attempt;
+  /** Token of the attempt that `agent` and `startedAt` speak of; absent = `fence`, the last one that was given. */
+  token?: number;
+  /** This attempt has had its copy. */
+  copied?: true;
   /** Replaced by a later revision of the plan. */
   superseded?: true;
   /** Number of the ticket that undoes it. */
@@ -71,7 +85,7 @@ export type TicketState = {
   waits: number;
   /** Attempts started. */
   attempt: number;
-  /** Fencing token of the last lease; 0 = never leased. */
+  /** The last fencing token that was given; 0 = never leased. */
   fence: number;
   agent: string | null;
   /** backoff: when the next attempt may start; else null. */
@@ -160,6 +174,8 @@ export type FlowEvent =
       retryAfterMs: number | null;
       jitter: number;
     }
+  /** A second attempt at another agent while the first still runs; refused when the ticket does not allow it any more. */
+  | { type: 'copied'; at: number; n: number; agent: string }
   /** An agent gives a ticket back unstarted: no attempt is counted. */
   | { type: 'released'; at: number; n: number; fence: number }
   /** The timer went off. */

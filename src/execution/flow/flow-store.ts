@@ -3,6 +3,7 @@ import type { Row, Sql, Store } from '../../platform/store/store.ts';
 import { journalBody, journalHash, type JournalEvent, type JournalHead } from '../../trust/audit/journal.ts';
 import { rulesOf } from '../plans/generate-tickets.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
+import { tokenOf } from './attempt.ts';
 import type { PlanControl, PlanStatus, TicketState } from './flow-state.ts';
 import type { LivePlan } from './live-plan.ts';
 import { restorePlan } from './restore.ts';
@@ -163,17 +164,17 @@ export async function appendOne(
   return next;
 }
 
-/** What a result that comes late is held against; null = no such ticket. */
+/** What a result that comes late is held against: `fence` is the token of the attempt that counted; null = no such ticket. */
 export async function findTicketFence(
   store: Store,
   key: number,
   n: number,
 ): Promise<{ status: string; fence: number } | null> {
   const [row] = await store.read({ as: 'engine' }, (sql) =>
-    sql.query<Row & { status: string; fence: number }>('select status, fence from ticket where plan = $1 and n = $2', [
-      key,
-      n,
-    ]),
+    sql.query<Row & Pick<TicketState, 'fence' | 'note'> & { status: string }>(
+      'select status, fence, note from ticket where plan = $1 and n = $2',
+      [key, n],
+    ),
   );
-  return row ?? null;
+  return row === undefined ? null : { status: row.status, fence: tokenOf(row) };
 }

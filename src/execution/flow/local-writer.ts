@@ -6,6 +6,7 @@ import { leaseIdOf } from '../plans/plan.ts';
 import { ticketRecord } from '../plans/ticket-record.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { CompanyWriter, GrantedLease, LeaseRef } from './company-writer.ts';
+import { attemptOf } from './attempt.ts';
 import { hasFailed, type FlowEngine } from './flow-engine.ts';
 import { isEnded, type FlowEvent, type PlanState } from './flow-state.ts';
 import { findTicketFence } from './flow-store.ts';
@@ -126,8 +127,10 @@ export function grantedLease(
 ): GrantedLease | null {
   const plan = engine.plan(key);
   if (plan === null) return null;
+  const state = plan.state.tickets[n];
   const ticket = ticketRecord(plan, {
-    ...plan.state.tickets[n],
+    ...state,
+    startedAt: attemptOf(state, fence)?.startedAt ?? state.startedAt,
     n,
     deps: plan.state.rules[n].deps,
     spec: plan.specs[n],

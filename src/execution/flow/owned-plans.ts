@@ -3,8 +3,9 @@ import type { Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import { leaseIdOf } from '../plans/plan.ts';
 import { ReadyQueue } from '../scheduling/ready-queue.ts';
+import { attemptsOf } from './attempt.ts';
 import { leaseChanges, type FlowBatch } from './flow-batch.ts';
-import { isEnded, type PlanState } from './flow-state.ts';
+import { isEnded, type Attempt, type PlanState } from './flow-state.ts';
 import type { LoadedCompany } from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
 import { remember, type OwnedCompany } from './owned-company.ts';
@@ -29,7 +30,7 @@ export class OwnedPlans {
       this.plans.set(plan.key, plan);
       this.#keep(plan, plan.state);
       plan.state.tickets.forEach((ticket, n) => {
-        if (ticket.status === 'running') this.#grant(plan, n, plan.state);
+        for (const attempt of attemptsOf(ticket)) this.#grant(plan, n, attempt, plan.state);
       });
       this.ripen(plan, now);
     }
@@ -116,19 +117,19 @@ export class OwnedPlans {
   }
 
   #changeLeases(draft: DraftPlan): Lease[] {
-    const { plan, before, after } = draft;
+    const { plan, after } = draft;
     const { ended, begun, stopped } = leaseChanges(draft);
-    for (const n of ended) this.#registry.end(leaseIdOf(plan.key, n, before!.tickets[n].fence));
-    for (const n of stopped) {
-      const lease = this.#registry.lease(leaseIdOf(plan.key, n, after.tickets[n].fence));
+    for (const { n, attempt } of ended) this.#registry.end(leaseIdOf(plan.key, n, attempt.fence));
+    for (const { n, attempt } of stopped) {
+      const lease = this.#registry.lease(leaseIdOf(plan.key, n, attempt.fence));
       if (lease) lease.stop = true;
     }
-    return begun.map((n) => this.#grant(plan, n, after));
+    return begun.map(({ n, attempt }) => this.#grant(plan, n, attempt, after));
   }
 
-  #grant(plan: LivePlan, n: number, state: PlanState): Lease {
-    const { fence, attempt, agent, note } = state.tickets[n];
-    const lease = { leaseId: leaseIdOf(plan.key, n, fence), plan: plan.key, n, fence, attempt, agent: agent! };
+  #grant({ key }: LivePlan, n: number, { fence, agent }: Attempt, state: PlanState): Lease {
+    const { attempt, note } = state.tickets[n];
+    const lease = { leaseId: leaseIdOf(key, n, fence), plan: key, n, fence, attempt, agent };
     return this.#registry.grant(lease, note?.stopAt !== undefined);
   }
 

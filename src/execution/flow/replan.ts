@@ -1,3 +1,5 @@
+import { attemptsOf, narrowedTo } from './attempt.ts';
+import { sayLost } from './copy-attempt.ts';
 import { newTicket, publish, refuse, setTicket, start, type Draft, type Refusal } from './flow-draft.ts';
 import { dependentsOf, isEnded, isOpen, waitsOf, type Of, type TicketNote, type TicketState } from './flow-state.ts';
 
@@ -73,14 +75,17 @@ export function replan(draft: Draft, event: Of<'replanned'>): Refusal | null {
   const unfit = event.keep.find((n, task) => n !== null && !(canBeKept(draft, n) && event.keep.indexOf(n) === task));
   if (unfit !== undefined) return { code: 'PLAN_STATE', message: `ticket ${unfit} cannot be kept in the new revision` };
   for (let n = 0; n < draft.tickets.length; n++) {
-    const { status, agent, fence, attempt, note } = draft.tickets[n];
+    const { status, attempt, note } = draft.tickets[n];
     if (kept.has(n) || state.rules[n].undoes !== null || note?.superseded) continue;
-    if (status === 'running') {
+    const [first, second] = attemptsOf(draft.tickets[n]);
+    if (first !== undefined) {
       draft.commands.push({ type: 'ticket.stop', n });
-      publish(draft, 'ticket.cancelled', n, { agent, fence, attempt });
+      setTicket(draft, n, narrowedTo(draft.tickets[n], first));
+      publish(draft, 'ticket.cancelled', n, { agent: first.agent, fence: first.fence, attempt });
+      if (second !== undefined) sayLost(draft, n, second);
     }
     const end = isOpen(status) ? ({ status: 'cancelled', endedAt: at, due: null } as const) : {};
-    setTicket(draft, n, { ...end, note: { ...note, superseded: true } });
+    setTicket(draft, n, { ...end, note: { ...draft.tickets[n].note, superseded: true } });
   }
   let next = draft.tickets.length;
   const numbers = event.keep.map((n) => n ?? next++);

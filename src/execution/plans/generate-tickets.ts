@@ -69,6 +69,7 @@ export function rulesOf(spec: TicketSpec, deps: readonly number[]): TicketRules 
     maxRetries: spec.max_retries,
     gated: spec.gated,
     compensable: spec.compensation !== null,
+    copyable: spec.qos.delivery_mode === 'AT_LEAST_ONCE' && !spec.gated && spec.undoes === null,
     undoes: spec.undoes,
   };
 }

@@ -1,0 +1,43 @@
+import type { Attempt, TicketNote, TicketState } from './flow-state.ts';
+
+type Kept = Omit<TicketState, 'waits'>;
+
+/** Token of the attempt that a ticket's agent and start speak of; `fence` is the last token that was given. */
+export const tokenOf = ({ fence, note }: Pick<TicketState, 'fence' | 'note'>): number => note?.token ?? fence;
+
+/** The running attempt with this token; null = none has it. */
+export function attemptOf(ticket: Kept, fence: number): Attempt | null {
+  const { status, agent, startedAt, note } = ticket;
+  if (status !== 'running') return null;
+  if (tokenOf(ticket) === fence) return { fence, agent: agent!, startedAt: startedAt! };
+  return note?.copy?.fence === fence ? note.copy : null;
+}
+
+/** Attempts that run: none, one, or two while a copy runs; the earlier one first. */
+export function attemptsOf(ticket: Kept): Attempt[] {
+  const { status, agent, startedAt, note } = ticket;
+  if (status !== 'running') return [];
+  const first = { fence: tokenOf(ticket), agent: agent!, startedAt: startedAt! };
+  return note?.copy === undefined ? [first] : [first, note.copy];
+}
+
+/** The attempt that runs beside the one with this token; null = none. */
+export function otherAttempt(ticket: Kept, fence: number): Attempt | null {
+  if (ticket.note?.copy === undefined) return null;
+  return attemptsOf(ticket).find((attempt) => attempt.fence !== fence) ?? null;
+}
+
+/** What changes of a ticket when `attempt` is the only one left, or the one that counts. */
+export function narrowedTo(ticket: TicketState, attempt: Attempt): Pick<TicketState, 'agent' | 'startedAt' | 'note'> {
+  const { agent, startedAt } = attempt;
+  if (ticket.note?.copy === undefined) return { agent, startedAt, note: ticket.note };
+  const { copy: _copy, token: _token, ...rest } = ticket.note;
+  return { agent, startedAt, note: attempt.fence === ticket.fence ? rest : { ...rest, token: attempt.fence } };
+}
+
+export function without(note: TicketNote | null, ...keys: (keyof TicketNote)[]): TicketNote | null {
+  if (note === null) return null;
+  const rest = { ...note };
+  for (const key of keys) delete rest[key];
+  return Object.keys(rest).length === 0 ? null : rest;
+}
