@@ -3,6 +3,7 @@ import { parseRecord } from '../../platform/contracts/parse-record.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
+import { attemptsOf, tokenOf } from '../flow/attempt.ts';
 import type { LeaseRef } from '../flow/company-writer.ts';
 import type { ErrorClass } from '../flow/flow-state.ts';
 import { instanceNoOf, leaseIdOf, parseLeaseId, parseTicketId, ticketIdOf } from '../plans/plan.ts';
@@ -39,7 +40,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
     const live = registry.lease(leaseId);
     if (live !== undefined) return isOwn(live.agent);
     const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
-    return found !== null && isOwn(found.ticket.agent);
+    return found !== null && (isOwn(found.ticket.agent) || isOwn(found.ticket.note?.copy?.agent ?? null));
   };
 
   const complete = async (
@@ -110,7 +111,8 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
       const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
       if (found === null) throw notFound;
-      const { fence, agent } = found.ticket;
+      const running = attemptsOf(found.ticket).find((attempt) => agentIdOf(attempt.agent) === agent_id);
+      const { fence, agent } = running ?? { fence: tokenOf(found.ticket), agent: found.ticket.agent };
       const given = result.metadata.fencing_token;
       if (agent === null || agentIdOf(agent) !== agent_id || (given !== undefined && Number(given) !== fence)) {
         throw new ColmeiaError('LEASE_FENCED', `agent "${agent_id}" does not hold ticket "${ticket_id}"`);

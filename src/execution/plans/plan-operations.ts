@@ -6,6 +6,7 @@ import { decodeCursor, isNumbers, pageLimit, pageOf } from '../../platform/page.
 import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
+import { tokenOf } from '../flow/attempt.ts';
 import type { PlanAction } from '../flow/company-writer.ts';
 import { checkPlan } from './check-plan.ts';
 import { findPlan } from './find-plan.ts';
@@ -135,7 +136,7 @@ export function planOperations(context: Context): Colmeia['plans'] {
       await completeTicket(
         context,
         who,
-        { instance: plan.instance, key: plan.key, n: found.ticket.n, fence: found.ticket.fence },
+        { instance: plan.instance, key: plan.key, n: found.ticket.n, fence: tokenOf(found.ticket) },
         outputOf(args[1]),
       );
       return { workflow_id: workflowId, signal_name, status: plan.status };

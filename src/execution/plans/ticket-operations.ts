@@ -6,6 +6,7 @@ import type { Principal } from '../../trust/identity/principal.ts';
 import { agentIdOf } from '../agents/agent.ts';
 import type { Context } from '../context.ts';
 import { findPlan } from './find-plan.ts';
+import { tokenOf } from '../flow/attempt.ts';
 import { leaseIdOf, parseTicketId } from './plan.ts';
 import { findTicket, listTickets, listTicketsOf, type FoundTicket, type KeptPlan } from './plan-store.ts';
 import { priorityScore } from './priority-score.ts';
@@ -92,7 +93,8 @@ export async function ticketsOf(
 }
 
 function ticketView({ clock, registry }: Context, { of, ticket, result }: FoundTicket): TicketView {
-  const { agent, attempt, fence, due, status, deadline } = ticket;
+  const { agent, attempt, due, status, deadline } = ticket;
+  const fence = tokenOf(ticket);
   const lease = status === 'running' ? registry.lease(leaseIdOf(of.key, ticket.n, fence)) : undefined;
   return {
     ...ticketRecord(of, ticket),
