@@ -1,0 +1,37 @@
+/** A map of at most `limit` entries: putting one more drops the entry that was put longest ago. */
+export class RecentMap<V> {
+  readonly #entries = new Map<string, V>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: string): V | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** The entry becomes the most recent. */
+  put(key: string, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#limit) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      return;
+    }
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  /** The least recent first, so that putting them again in this order restores the map. */
+  entries(): IterableIterator<[string, V]> {
+    return this.#entries.entries();
+  }
+}
