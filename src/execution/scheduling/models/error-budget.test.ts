@@ -81,7 +81,7 @@ test('a company that falls silent becomes normal when its windows have passed', 
 test('the results of one company change no mode but its own', () => {
   const budget = budgetOf();
   feed(budget, START, START + HOUR, 1, { instance: 'noisy' });
-  feed(budget, START, START + HOUR, 0);
+  feed(budget, START + HOUR, START + HOUR + 10 * MINUTE, 0);
   assert.deepEqual(
     [budget.modeOf('noisy'), budget.modeOf('acme'), budget.modeOf('unknown')],
     ['critical', 'normal', 'normal'],
@@ -120,8 +120,8 @@ test('the budget left falls with each late result and comes back after 28 days',
 
 test('a restart changes nothing: modes, burn rates, budget left, classes', () => {
   const budget = budgetOf();
+  feed(budget, START - HOUR, START, 0.02, { instance: 'other', type: 'BUILD' });
   feed(budget, START, START + 5 * HOUR, 0.08, { everyMs: 5_000 });
-  feed(budget, START, START + 5 * HOUR, 0.02, { instance: 'other', type: 'BUILD' });
   const now = START + 5 * HOUR;
   const stored = JSON.parse(JSON.stringify(budget.snapshot()));
   const again = new ErrorBudget({ targetOf: () => 0.99, snapshot: stored });
