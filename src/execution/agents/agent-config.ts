@@ -65,7 +65,24 @@ export type HttpAgentConfig = ConfiguredAgent & {
   max_response_bytes: number;
 };
 
-export type AgentConfig = { agents: (ProcessAgentConfig | HttpAgentConfig)[]; folder: string };
+/** Hands tickets to another Colmeia when nobody else can take them; its label `last_resort` is always "true". */
+export type ClusterAgentConfig = ConfiguredAgent & {
+  kind: 'http';
+  colmeia: {
+    /** Base URL. */
+    address: string;
+    /** File with the bearer key, relative to agents.json. */
+    key_file: string;
+    /** Company there; null = the one of the same name. */
+    instance: string | null;
+    /** Most diversions of one ticket, this one included. Default 1: what came from a cluster goes to no other. */
+    max_hops: number;
+    /** How long the other cluster may be away while a ticket is there, before the attempt is given up. Default 60,000. */
+    unreachable_ms: number;
+  };
+};
+
+export type AgentConfig = { agents: (ProcessAgentConfig | HttpAgentConfig | ClusterAgentConfig)[]; folder: string };
 
 /** Source: sysexits.h (65 EX_DATAERR, 64 EX_USAGE, 75 EX_TEMPFAIL, 77 EX_NOPERM); 126 and 127: sh(1). Any other code is transient. */
 export const EXIT_CLASSES: Readonly<Record<string, ErrorClass>> = {

@@ -1,6 +1,7 @@
-import type { AgentConfig, HttpAgentConfig, ProcessAgentConfig } from './agent-config.ts';
+import type { AgentConfig } from './agent-config.ts';
 import { AgentLoop, type AgentLog, type AgentLoopOptions } from './agent-loop.ts';
 import type { AgentTransport } from './agent-transport.ts';
+import { ClusterAdapter } from './cluster-adapter.ts';
 import { HttpAdapter } from './http-adapter.ts';
 import { endForgottenRuns, ProcessAdapter } from './process-adapter.ts';
 import { ProcessHost } from './process-host.ts';
@@ -43,10 +44,18 @@ export async function startConfiguredAgents(options: ConfiguredAgentsOptions): P
       `commands cannot be shut in as configured ("${wanted}") on this machine, only "${isolation}"; see "isolate" in the documentation of agents`,
     );
   const loops: AgentLoop[] = [];
-  const adapters: HttpAdapter[] = [];
+  const adapters: { close(): Promise<void> }[] = [];
   const sweeps: (() => void)[] = [];
   for (const agent of config.agents) {
-    if (agent.kind === 'http') {
+    if ('colmeia' in agent) {
+      const adapter = new ClusterAdapter({ config: agent, folder: config.folder, home: options.home, log });
+      adapters.push(adapter);
+      const held = await adapter.held();
+      if (held.length > 0) log('info', `${agent.agent_id}: takes up ${held.length} tickets of the other cluster`);
+      loops.push(
+        startLoop(options, agent, { handler: adapter.run, held, onSettled: (leaseId) => adapter.settled(leaseId) }),
+      );
+    } else if (agent.kind === 'http') {
       const adapter = new HttpAdapter({ config: agent, folder: config.folder, env });
       adapters.push(adapter);
       loops.push(startLoop(options, agent, { handler: adapter.run }));
@@ -79,7 +88,7 @@ export async function startConfiguredAgents(options: ConfiguredAgentsOptions): P
 
 function startLoop(
   { transport, log }: ConfiguredAgentsOptions,
-  agent: ProcessAgentConfig | HttpAgentConfig,
+  agent: AgentConfig['agents'][number],
   work: Pick<AgentLoopOptions, 'handler' | 'held' | 'onSettled'>,
 ): AgentLoop {
   const { agent_id, kind, task_types, capabilities, concurrency, labels, region, version } = agent;

@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { nearestName } from '../../platform/contracts/nearest-name.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
-import type { AgentConfig, CommandConfig, HttpAgentConfig, ProcessAgentConfig } from './agent-config.ts';
+import type {
+  AgentConfig,
+  ClusterAgentConfig,
+  CommandConfig,
+  HttpAgentConfig,
+  ProcessAgentConfig,
+} from './agent-config.ts';
 import { ERROR_CLASSES, type ErrorClass } from './agent-transport.ts';
 
 const TASK_TYPES = ['BUILD', 'DEPLOY', 'TEST', 'VALIDATE', 'EXECUTE', 'COMPENSATE', 'QUERY', 'TRANSFORM'];
@@ -53,7 +59,7 @@ export function parseAgentConfig(value: unknown, folder: string): AgentConfig {
   return { agents, folder };
 }
 
-function takeAgent(fields: Fields, folder: string): ProcessAgentConfig | HttpAgentConfig {
+function takeAgent(fields: Fields, folder: string): AgentConfig['agents'][number] {
   const kind = fields.oneOf('kind', ['process', 'http']);
   const shared = {
     agent_id: fields.text('agent_id', { pattern: NAME, is: 'a name of letters, digits, ".", "_" and "-"' }),
@@ -65,7 +71,13 @@ function takeAgent(fields: Fields, folder: string): ProcessAgentConfig | HttpAge
     ...(fields.has('version') ? { version: fields.text('version') } : {}),
   };
   const agent =
-    kind === 'http' ? takeHttp(fields, shared) : kind === 'process' ? takeProcess(fields, shared, folder) : null;
+    kind === 'http'
+      ? fields.has('colmeia')
+        ? takeCluster(fields, shared)
+        : takeHttp(fields, shared)
+      : kind === 'process'
+        ? takeProcess(fields, shared, folder)
+        : null;
   if (agent !== null) fields.noOthers();
   return agent ?? ({ ...shared, kind } as never);
 }
@@ -133,21 +145,41 @@ function takeChoice(fields: Fields): ProcessAgentConfig['choose_by'] {
 }
 
 function takeHttp(fields: Fields, shared: Shared): HttpAgentConfig {
-  const endpoint = fields.text('endpoint');
-  const url = URL.parse(endpoint);
-  if (endpoint !== '' && (url === null || !/^https?:$/.test(url.protocol)))
-    fields.report(`${fields.path}.endpoint`, 'must be an http(s) URL');
-  else if (url?.username || url?.password) fields.report(`${fields.path}.endpoint`, 'must not hold a user or password');
   return {
     ...shared,
     kind: 'http',
-    endpoint,
+    endpoint: takeUrl(fields, 'endpoint'),
     secret: takeSecret(fields),
     headers: fields.map('headers'),
     timeout_ms: fields.integer('timeout_ms', 60_000, 1, 24 * HOUR_MS),
     retries: fields.integer('retries', 2, 0, 10),
     max_response_bytes: fields.integer('max_response_bytes', MIB, 1, 64 * MIB),
   };
+}
+
+/** The other agents come first: this one says so itself. */
+function takeCluster(fields: Fields, shared: Shared): ClusterAgentConfig {
+  const colmeia = new Fields(fields.take('colmeia'), `${fields.path}.colmeia`, fields.faults);
+  const address = takeUrl(colmeia, 'address');
+  if (/[?#]/.test(address)) colmeia.report(`${colmeia.path}.address`, 'must be a base URL, without "?" and "#"');
+  const taken = {
+    address,
+    key_file: colmeia.text('key_file'),
+    instance: colmeia.has('instance') ? colmeia.text('instance') : null,
+    max_hops: colmeia.integer('max_hops', 1, 1, 2),
+    unreachable_ms: colmeia.integer('unreachable_ms', 60_000, 1, HOUR_MS),
+  };
+  if (colmeia.isObject) colmeia.noOthers();
+  return { ...shared, labels: { ...shared.labels, last_resort: 'true' }, kind: 'http', colmeia: taken };
+}
+
+function takeUrl(fields: Fields, name: string): string {
+  const text = fields.text(name);
+  const url = URL.parse(text);
+  if (text !== '' && (url === null || !/^https?:$/.test(url.protocol)))
+    fields.report(`${fields.path}.${name}`, 'must be an http(s) URL');
+  else if (url?.username || url?.password) fields.report(`${fields.path}.${name}`, 'must not hold a user or password');
+  return text;
 }
 
 function takeSecret(fields: Fields): HttpAgentConfig['secret'] {
