@@ -3,7 +3,7 @@ import type { Statements } from './flow-store.ts';
 import type { PlanContent } from './live-plan.ts';
 import type { Submission, Submitted } from './submission.ts';
 import type { By } from './flow-batch.ts';
-import type { AgentSpec, Lease } from '../agents/agent.ts';
+import type { AgentSpec, AgentState, Lease } from '../agents/agent.ts';
 import type { GeneratedTickets } from '../plans/generate-tickets.ts';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
@@ -17,7 +17,7 @@ export type PlanAction = WithoutTime<
 
 export type LeaseRef = { instance: string; key: number; n: number; fence: number };
 export type GrantedLease = Pick<Lease, 'leaseId' | 'fence' | 'attempt' | 'expiresAt'> & { ticket: ExecutionTicket };
-export type KnownAgent = { instance: string | null; spec: AgentSpec; state: 'active' | 'draining' };
+export type KnownAgent = { instance: string | null; spec: AgentSpec; state: AgentState };
 /** What replicas hear of an agent. `held`: the leases it still works on; absent = nothing is said of them. */
 export type AgentNews = (KnownAgent & { held?: string[] }) | { instance: string | null; agentId: string };
 

@@ -1,4 +1,4 @@
-import { narrowedTo, otherAttempt, without } from './attempt.ts';
+import { narrowedTo, otherAttempt, tokenOf, without } from './attempt.ts';
 import { publish, setTicket, wakeAt, type Draft, type Refusal } from './flow-draft.ts';
 import type { Attempt, Of } from './flow-state.ts';
 
@@ -14,7 +14,7 @@ export function copy(draft: Draft, { n, agent }: Of<'copied'>): Refusal | null {
   if (ticket.note?.copied || ticket.note?.stopAt !== undefined) return noCopy(n);
   const fence = ticket.fence + 1;
   const second: Attempt = { fence, agent, startedAt: at };
-  setTicket(draft, n, { fence, note: { ...ticket.note, token: ticket.fence, copied: true, copy: second } });
+  setTicket(draft, n, { fence, note: { ...ticket.note, token: tokenOf(ticket), copied: true, copy: second } });
   publish(draft, 'ticket.copied', n, { agent, fence, attempt: ticket.attempt });
   wakeAt(draft, at + state.rules[n].timeoutMs);
   return null;

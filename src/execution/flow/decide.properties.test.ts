@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { attemptsOf, tokenOf } from './attempt.ts';
 import { consolidate } from './consolidate.ts';
 import { decide } from './decide.ts';
 import { nextWake } from './flow-draft.ts';
@@ -93,6 +94,9 @@ class Walk {
   at = 0;
   #leased = new Set<string>();
   #completed = new Set<string>();
+  #copied = new Set<string>();
+  #released = new Set<number>();
+  #retries = 0;
   #commands: FlowCommand[] = [];
   readonly #queue = new Set<number>();
 
@@ -162,15 +166,41 @@ class Walk {
         assert.ok(!this.#leased.has(token), `token ${token} was given twice`);
         this.#leased.add(token);
       }
+      if (event === 'ticket.copied') {
+        const was = before.tickets[n!];
+        assert.ok(was.status === 'running' && state.rules[n!].copyable, `ticket ${n} was copied out of turn`);
+        assert.ok(!before.control.paused && before.control.stopping === null, `a copy began in a plan that is held`);
+        assert.ok(!this.#leased.has(token), `token ${token} was given twice`);
+        this.#leased.add(token);
+        const once = `${n} ${state.tickets[n!].attempt} ${this.#retries}`;
+        if (!this.#released.has(n!)) assert.ok(!this.#copied.has(once), `attempt ${once} was copied twice`);
+        this.#copied.add(once);
+        assert.deepEqual(
+          attemptsOf(state.tickets[n!]).slice(0, 1),
+          attemptsOf(was),
+          `the first attempt of ${n} changed`,
+        );
+      }
+      if (event === 'ticket.released' || event === 'ticket.copy_released') this.#released.add(n!);
+      if (event === 'plan.retried') this.#retries++;
       if (event === 'ticket.completed') {
         assert.ok(this.#leased.has(token) && !this.#completed.has(token), `token ${token} completed out of turn`);
-        assert.equal(before.tickets[n!].status, 'running');
+        assert.ok(attemptsOf(before.tickets[n!]).some((attempt) => attempt.fence === data.fence));
         this.#completed.add(token);
+      }
+      if (/^ticket.copy_/.test(event)) {
+        assert.ok(this.#leased.has(token) && !this.#completed.has(token), `token ${token} ended out of turn`);
+        const left = attemptsOf(state.tickets[n!]).map(({ fence }) => fence);
+        assert.ok(!left.includes(data.fence as number), `token ${token} ended and goes on`);
+        if (event !== 'ticket.copy_lost') this.#checkNotUsedUp(before.tickets[n!], n!);
       }
       if (event === 'ticket.compensating') this.#checkUndoOrder(n!);
     }
     before.tickets.forEach((was, n) => {
-      const { status } = state.tickets[n];
+      const { status, fence, note } = state.tickets[n];
+      const attempts = attemptsOf(state.tickets[n]);
+      assert.equal(note?.copy !== undefined, attempts.length === 2, `ticket ${n} that is ${status} kept its copy`);
+      if (attempts.length === 2) assert.ok(attempts[0].fence < attempts[1].fence && attempts[1].fence === fence);
       if (was.status === 'completed')
         assert.ok(
           ['completed', 'compensating', 'compensated'].includes(status),
@@ -178,6 +208,15 @@ class Walk {
         );
       assert.ok(state.tickets[n].fence >= was.fence, 'a token went back');
     });
+  }
+
+  /** One of two attempts ended by itself: unless the other ended in the same step, it goes on as it was. */
+  #checkNotUsedUp(was: TicketState, n: number): void {
+    const is = this.state.tickets[n];
+    const left = attemptsOf(is);
+    if (left.length === 0) return;
+    assert.deepEqual([is.attempt, is.status, left.length], [was.attempt, 'running', 1]);
+    assert.ok(attemptsOf(was).some((attempt) => JSON.stringify(attempt) === JSON.stringify(left[0])));
   }
 
   /** What an interpreter that follows the commands in their order holds ready is what is ready. */
@@ -219,7 +258,10 @@ class Walk {
     this.at += what % 3 === 0 ? wait : 1;
     const at = this.at;
     const n = one(running);
-    if (what < 30) {
+    const fence = n === undefined ? 0 : attemptsOf(state.tickets[n])[chance % 2]?.fence;
+    if (what < 8) {
+      this.take({ type: 'copied', at, n: n ?? pick, agent: chance % 5 === 0 ? 'a' : `b${chance % 3}` });
+    } else if (what < 30) {
       const ready = this.#of('ready').slice(0, 1 + (pick % 4));
       this.take({
         type: 'leased',
@@ -229,21 +271,21 @@ class Walk {
           .map((i) => ({ n: i, agent: 'a' })),
       });
     } else if (what < 55) {
-      if (n !== undefined) this.take({ type: 'completed', at, n, fence: state.tickets[n].fence });
+      if (n !== undefined) this.take({ type: 'completed', at, n, fence: fence ?? tokenOf(state.tickets[n]) });
     } else if (what < 65) {
       if (n !== undefined)
         this.take({
           type: 'failed',
           at,
           n,
-          fence: state.tickets[n].fence,
+          fence: fence ?? tokenOf(state.tickets[n]),
           errorClass: CLASSES[chance % 5],
           error: 'e',
           retryAfterMs: chance % 7 === 0 ? wait : null,
           jitter,
         });
     } else if (what < 68) {
-      if (n !== undefined) this.take({ type: 'released', at, n, fence: state.tickets[n].fence });
+      if (n !== undefined) this.take({ type: 'released', at, n, fence: fence ?? tokenOf(state.tickets[n]) });
     } else if (what < 73) this.#lie(pick, chance);
     else if (what < 83) this.take({ type: 'due', at, jitter });
     else if (what < 86) this.take({ type: 'approved', at, n: chance % 2 ? null : pick % (state.tickets.length + 1) });
@@ -260,8 +302,10 @@ class Walk {
   #lie(pick: number, chance: number): void {
     const n = pick % (this.state.tickets.length + 1);
     const ticket = this.state.tickets.at(n);
-    const [fence, status] = ticket === undefined ? [1, ''] : [ticket.fence, ticket.status];
-    const stale = fence + (status === 'running' ? [-1, 1, 7][chance % 3] : [-1, 0, 1][chance % 3]);
+    const fence = ticket === undefined ? 1 : ticket.fence;
+    const live = ticket === undefined ? [] : attemptsOf(ticket).map((attempt) => attempt.fence);
+    const stale = fence + [-1, 0, 1, 7][chance % 4];
+    if (live.includes(stale)) return;
     const type = (['completed', 'failed', 'released'] as const)[pick % 3];
     this.take({
       type,
@@ -308,7 +352,7 @@ class Walk {
         this.take({ type: 'leased', at: this.at, leases: this.#of('ready').map((n) => ({ n, agent: 'a' })) });
       else if (this.#of('running').length > 0)
         for (const n of this.#of('running'))
-          this.take({ type: 'completed', at: this.at, n, fence: this.state.tickets[n].fence });
+          this.take({ type: 'completed', at: this.at, n, fence: tokenOf(this.state.tickets[n]) });
       else {
         assert.ok(state.timerAt !== null, 'nothing is under way and nothing is due');
         this.at = Math.max(this.at, state.timerAt);

@@ -1,4 +1,3 @@
-import { attemptsOf } from './attempt.ts';
 import { isEnded, isOpen, type FlowCommand, type PlanState, type TicketRules, type TicketState } from './flow-state.ts';
 
 /** A state in the making: copied on first write, so that the state that came in stays as it was. */
@@ -75,7 +74,7 @@ export function nextWake(state: PlanState): number | null {
     if (!held && !ticket.note?.late) at = Math.min(at, ticket.deadline);
     if (!held && ticket.status === 'backoff') at = Math.min(at, ticket.due!);
     if (ticket.status !== 'running') continue;
-    for (const { startedAt } of attemptsOf(ticket)) at = Math.min(at, startedAt + state.rules[n].timeoutMs);
+    at = Math.min(at, ticket.startedAt! + state.rules[n].timeoutMs); // a copy began later
     if (ticket.note?.stopAt !== undefined) at = Math.min(at, ticket.note.stopAt + state.control.stopGraceMs);
   }
   return at === Infinity ? null : at;
