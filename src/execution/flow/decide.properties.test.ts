@@ -380,6 +380,17 @@ function walk(
   return run;
 }
 
+/** Copies, leases and the ends of attempts, and seldom anything else. */
+const copies = fc.array(
+  fc.record({
+    what: fc.oneof({ arbitrary: fc.constantFrom(0, 0, 1, 9, 10, 57, 58, 66, 66, 75), weight: 9 }, fc.nat(99)),
+    pick: fc.nat(1_000),
+    chance: fc.nat(1_000),
+    wait: fc.nat(4_000),
+  }),
+  { minLength: 20, maxLength: 60 },
+);
+
 describe('decide(), whatever happens in whatever order', () => {
   it('keeps every rule at every step, and every plan ends once agents answer', () => {
     fc.assert(
@@ -397,6 +408,17 @@ describe('decide(), whatever happens in whatever order', () => {
     fc.assert(
       fc.property(small, moves, rules(4), (plan, steps, revision) => walk(plan, steps, revision).finish()),
       { numRuns: 3_000 },
+    );
+  });
+
+  it('keeps every rule where most tickets are copied', () => {
+    const plan = fc.record({ rules: rules(4), gate: fc.constant(false), validUntil: fc.constant(null) });
+    fc.assert(
+      fc.property(plan, copies, rules(4), (one, steps, revision) => {
+        const tasks = one.rules.map((rule) => ({ ...rule, gated: false, copyable: true, maxRetries: 2 }));
+        walk({ ...one, rules: tasks }, steps, revision).finish();
+      }),
+      { numRuns: 600 },
     );
   });
 });
