@@ -4,7 +4,7 @@ import type { Store } from '../../platform/store/store.ts';
 import type { CommittedRow } from '../flow/flow-engine.ts';
 import type { Outcome } from '../scheduling/outcome.ts';
 import { endsAttempts, outcomesOf } from './outcomes-of.ts';
-import { keepKnowledge, readSpecs, readState } from './swarm-store.ts';
+import { keepKnowledge, readSpecs } from './swarm-store.ts';
 
 /** Rows of a company that are learned from after a start without (or with an old) snapshot. */
 const ROWS_BACK = 2_000;
@@ -21,7 +21,8 @@ export type JournalLearnerOptions = {
   onForeign: (row: BusRow) => void;
   /** JSON of all that was learned. */
   snapshot: () => Record<string, unknown>;
-  restore: (body: Record<string, unknown>) => void;
+  /** Where each company's journal was when the snapshot that the models began with was made. */
+  cursors: Readonly<Record<string, number>>;
   owns: (instance: string) => boolean;
   /** True on the one replica that keeps the snapshot. */
   keeps: () => boolean;
@@ -49,13 +50,11 @@ export class JournalLearner {
     this.#options = options;
   }
 
-  /** Restores what was kept; what came after it is caught up with in the background. */
+  /** What came after the snapshot is caught up with in the background. */
   async start(): Promise<void> {
-    const { store, feed, restore, owns } = this.#options;
-    const kept = (await readState(store, 'knowledge')) as { cursors?: Record<string, number> } | null;
-    if (kept !== null) restore(kept as Record<string, unknown>);
+    const { store, feed, cursors, owns } = this.#options;
     for (const [instance, head] of await readHeads(store, { as: 'engine' }, null)) {
-      const cursor = Math.max(kept?.cursors?.[instance] ?? 0, head - ROWS_BACK, 0);
+      const cursor = Math.max(cursors[instance] ?? 0, head - ROWS_BACK, 0);
       this.#cursors.set(instance, Math.min(cursor, head));
       if (cursor < head) this.#behind.add(instance);
     }
