@@ -1,0 +1,148 @@
+/**
+ * Numbers of one (type, agent) pair, by place in its row. The recent ones are discounted fast; the lasting ones are what
+ * the pair is like in the long run; the run is what came since performance last looked as expected.
+ */
+export const FIELD = {
+  /** Epoch ms of the last observation. */
+  at: 0,
+  /** The type's count of observations at that time. */
+  clock: 1,
+  successes: 2,
+  failures: 3,
+  /** Sum of the log-ratios of the successes. */
+  logs: 4,
+  lastingSuccesses: 5,
+  lastingFailures: 6,
+  lastingLogs: 7,
+  /** Evidence that the agent got worse, log-likelihood (CUSUM). */
+  alarm: 8,
+  runSuccesses: 9,
+  runFailures: 10,
+  runLogs: 11,
+  /** 1 when a change was just found, fading to 0. */
+  changed: 12,
+} as const;
+export const FIELDS = 13;
+const FIRST_ROWS = 64;
+
+/**
+ * Rows of numbers for (agent, type) pairs in one array: about 200 bytes a pair, nothing to collect. At most `limit` rows, and
+ * `perAgent` of one agent; when one more comes, the one that was used longest ago goes.
+ */
+export class TrailTable {
+  /** Row r begins at r × FIELDS. */
+  numbers = new Float64Array(FIRST_ROWS * FIELDS);
+  readonly #agents: string[] = [];
+  readonly #types: string[] = [];
+  readonly #rows = new Map<string, Map<string, number>>();
+  /** Rows by use, as a ring of row + 1 through 0: next(0) is the latest, previous(0) the oldest. */
+  #next = new Int32Array(FIRST_ROWS + 1);
+  #previous = new Int32Array(FIRST_ROWS + 1);
+  readonly #unused: number[] = [];
+  readonly #limit: number;
+  readonly #perAgent: number;
+  readonly #dropped: (agent: string, type: string) => void;
+  size = 0;
+
+  constructor(limit: number, perAgent: number, dropped: (agent: string, type: string) => void) {
+    this.#limit = limit;
+    this.#perAgent = perAgent;
+    this.#dropped = dropped;
+  }
+
+  /** Where the pair's numbers begin; −1 = there are none. */
+  find(agent: string, type: string): number {
+    const row = this.#rows.get(agent)?.get(type);
+    return row === undefined ? -1 : row * FIELDS;
+  }
+
+  /** Where the pair's numbers begin, new ones all 0; the pair is now the last to go. */
+  use(agent: string, type: string): number {
+    let ofAgent = this.#rows.get(agent);
+    let row = ofAgent?.get(type);
+    if (row === undefined) {
+      if (ofAgent !== undefined && ofAgent.size >= this.#perAgent) this.drop(agent, this.#oldestOf(ofAgent));
+      else if (this.size >= this.#limit) this.#dropRow(this.#previous[0] - 1);
+      row = this.#unused.pop() ?? this.#addRow();
+      this.#agents[row] = agent;
+      this.#types[row] = type;
+      ofAgent = this.#rows.get(agent);
+      if (ofAgent === undefined) this.#rows.set(agent, (ofAgent = new Map()));
+      ofAgent.set(type, row);
+      this.numbers.fill(0, row * FIELDS, (row + 1) * FIELDS);
+      this.size++;
+    } else this.#unlink(row + 1);
+    this.#link(row + 1);
+    return row * FIELDS;
+  }
+
+  drop(agent: string, type: string): void {
+    const row = this.#rows.get(agent)?.get(type);
+    if (row !== undefined) this.#dropRow(row);
+  }
+
+  has(agent: string): boolean {
+    return this.#rows.has(agent);
+  }
+
+  /** Every pair, or those of one agent, the one used longest ago first (of one agent: in no special order). */
+  *pairs(agent: string | null): Generator<{ agent: string; type: string; at: number }> {
+    if (agent !== null) {
+      for (const [type, row] of this.#rows.get(agent) ?? []) yield { agent, type, at: row * FIELDS };
+      return;
+    }
+    for (let link = this.#previous[0]; link !== 0; link = this.#previous[link])
+      yield { agent: this.#agents[link - 1], type: this.#types[link - 1], at: (link - 1) * FIELDS };
+  }
+
+  #oldestOf(ofAgent: ReadonlyMap<string, number>): string {
+    let oldest = '';
+    let oldestAt = Number.POSITIVE_INFINITY;
+    for (const [type, row] of ofAgent) {
+      const at = this.numbers[row * FIELDS + FIELD.at];
+      if (at < oldestAt) [oldest, oldestAt] = [type, at];
+    }
+    return oldest;
+  }
+
+  #dropRow(row: number): void {
+    const agent = this.#agents[row];
+    const type = this.#types[row];
+    const ofAgent = this.#rows.get(agent)!;
+    ofAgent.delete(type);
+    if (ofAgent.size === 0) this.#rows.delete(agent);
+    this.#agents[row] = this.#types[row] = '';
+    this.#unlink(row + 1);
+    this.#unused.push(row);
+    this.size--;
+    this.#dropped(agent, type);
+  }
+
+  #addRow(): number {
+    const row = this.#agents.length;
+    if ((row + 1) * FIELDS > this.numbers.length) {
+      this.numbers = grown(this.numbers, new Float64Array(this.numbers.length * 2));
+      this.#next = grown(this.#next, new Int32Array(this.#next.length * 2));
+      this.#previous = grown(this.#previous, new Int32Array(this.#previous.length * 2));
+    }
+    return row;
+  }
+
+  #link(link: number): void {
+    const latest = this.#next[0];
+    this.#next[link] = latest;
+    this.#previous[link] = 0;
+    this.#previous[latest] = link;
+    this.#next[0] = link;
+  }
+
+  #unlink(link: number): void {
+    this.#next[this.#previous[link]] = this.#next[link];
+    this.#previous[this.#next[link]] = this.#previous[link];
+  }
+}
+
+function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
