@@ -92,7 +92,7 @@ export class ClusterAdapter {
     const diverted = divertedDecision(ticket, { attempt, fencingToken, instance });
     const limit = AbortSignal.timeout(Math.min(ticket.sla.timeout_ms, 2 ** 31 - 1));
     const signal = AbortSignal.any([limit, context.signal]);
-    let isThere = false;
+    const stay = { isThere: this.#heldAtStart.has(leaseId) };
     this.#owners.set(diverted.planId, leaseId);
     try {
       await this.#cancelling.get(diverted.planId);
@@ -104,13 +104,10 @@ export class ClusterAdapter {
         expires_at: Date.now(),
         ticket,
       } satisfies LeaseGrant);
-      isThere = true;
-      await this.#begin(diverted, !this.#heldAtStart.has(leaseId), context, signal);
-      const output = await this.#end(diverted, context, signal);
-      isThere = false;
-      return output;
+      await this.#begin(diverted, !stay.isThere, stay, context, signal);
+      return await this.#end(diverted, stay, context, signal);
     } catch (error) {
-      throw await this.#leave(diverted, isThere && !isTheirs(error), context, limit, error);
+      throw await this.#leave(diverted, stay.isThere && !isTheirs(error), context, limit, error);
     } finally {
       if (this.#owners.get(diverted.planId) === leaseId) this.#owners.delete(diverted.planId);
     }
@@ -169,16 +166,24 @@ export class ClusterAdapter {
   }
 
   /** The plan is there and not ended. `isNew` false: the attempt went on while this process was away, and an end counts. */
-  async #begin(diverted: Diverted, isNew: boolean, context: AttemptContext, signal: AbortSignal): Promise<void> {
+  async #begin(
+    diverted: Diverted,
+    isNew: boolean,
+    stay: Stay,
+    context: AttemptContext,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (let failures = 0; ; failures++) {
       try {
         const status = await this.#submit(diverted, context, signal);
         if (status === 'rejected') throw new AgentError('the other cluster rejected the ticket', 'poison');
+        stay.isThere = true;
         this.#works();
         if (isNew && UNDONE.has(status)) await this.#retry(diverted, context, signal);
         return;
       } catch (error) {
         if (!(error instanceof ClusterFault)) throw error;
+        stay.isThere ||= error.mayHaveArrived;
         if (failures >= SUBMIT_REPEATS || !mayPass(error)) throw this.#errorOf(error);
         await sleep(this.#backoffMs(failures), undefined, { signal });
       }
@@ -198,17 +203,26 @@ export class ClusterAdapter {
     }
   }
 
+  /** PLAN_STATE: it goes on already, or ended a moment ago and cannot yet. */
   async #retry(place: PlanPlace, { attempt }: AttemptContext, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.retry(place, `attempt ${attempt} of the cluster it came from`, signal);
-    } catch (error) {
-      // It goes on already.
-      if (!(error instanceof ClusterFault && error.code === 'PLAN_STATE')) throw error;
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.#client.retry(place, `attempt ${attempt} of the cluster it came from`, signal);
+      } catch (error) {
+        if (!(error instanceof ClusterFault && error.code === 'PLAN_STATE')) throw error;
+        if (failures >= SUBMIT_REPEATS || !UNDONE.has(await this.#client.planStatus(place, signal))) return;
+        await sleep(this.#backoffMs(failures), undefined, { signal });
+      }
     }
   }
 
   /** Waits for the end of the plan: woken by its event, and looking now and then. */
-  async #end(diverted: Diverted, context: AttemptContext, signal: AbortSignal): Promise<Record<string, string>> {
+  async #end(
+    diverted: Diverted,
+    stay: Stay,
+    context: AttemptContext,
+    signal: AbortSignal,
+  ): Promise<Record<string, string>> {
     let state = '';
     let pause = FIRST_LOOK_MS;
     let awaySince: number | null = null;
@@ -230,7 +244,7 @@ export class ClusterAdapter {
         if (Date.now() - awaySince > this.#options.config.colmeia.unreachable_ms) throw this.#errorOf(error);
         if (error.code === 'PLAN_NOT_FOUND') {
           context.log('the other cluster does not know the plan any more; it is handed in again');
-          await this.#begin(diverted, true, context, signal);
+          await this.#begin(diverted, true, stay, context, signal);
         } else this.#trouble(messageOf(error));
       }
       await this.#ends.wait(diverted.planId, Math.max(asked, this.#ends.connected ? CONNECTED_MS : pause), signal);
@@ -256,7 +270,7 @@ export class ClusterAdapter {
     if (code === 'INVALID_DECISION' || code === 'INVALID_REQUEST' || code === 'TOO_LARGE')
       return new AgentError(fault.message, 'poison', { cause: fault });
     this.#trouble(fault.message);
-    const isRefusal = status !== null && status < 500;
+    const isRefusal = code === 'CONFIG_INVALID' || (status !== null && status < 500);
     const wait = retryAfterMs ?? (isRefusal ? MISCONFIGURED_MS : null);
     return new AgentError(fault.message, 'transient', { retryAfterMs: wait, cause: fault });
   }
@@ -277,6 +291,9 @@ export class ClusterAdapter {
   }
 }
 
+/** Whether the plan may be there, and may have to be cancelled. */
+type Stay = { isThere: boolean };
+
 /** The plan there came to its end, so there is nothing to cancel. */
 class TheirEnd extends AgentError {
   constructor(message: string, errorClass: ErrorClass) {
@@ -289,6 +306,7 @@ const fileOf = (leaseId: string): string => `${safeName(leaseId)}.json`;
 
 /** Worth a repeat within the attempt: no answer, an answer of something in between, or one that says so. */
 function mayPass({ status, code }: ClusterFault): boolean {
+  if (code === 'CONFIG_INVALID') return false;
   return status === null || status >= 500 || (code === null && ![401, 403, 429].includes(status));
 }
 

@@ -27,24 +27,42 @@ export type RemoteTicket = {
 
 /** Why a call to the other cluster came to nothing. */
 export class ClusterFault extends Error {
-  /** Its own code; null = no answer, or one that is not Colmeia's. */
+  /** Its own code; CONFIG_INVALID = the key file is wrong; null = no answer, or one that is not Colmeia's. */
   readonly code: ErrorCode | null;
   /** null = the call was not answered, or not made. */
   readonly status: number | null;
   readonly retryAfterMs: number | null;
+  /** The call may have had its effect all the same. */
+  readonly mayHaveArrived: boolean;
 
   constructor(
     message: string,
-    more: { code?: ErrorCode | null; status?: number; retryAfterMs?: number | null; cause?: unknown } = {},
+    more: {
+      code?: ErrorCode | null;
+      status?: number;
+      retryAfterMs?: number | null;
+      mayHaveArrived?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'ClusterFault';
+    this.mayHaveArrived = more.mayHaveArrived ?? false;
     this.code = more.code ?? null;
     this.status = more.status ?? null;
     this.retryAfterMs = more.retryAfterMs ?? null;
   }
 }
 
+/** The connection never stood. */
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 const ANSWER_BYTES = 16 * 1_048_576;
 const CONNECTIONS = 16;
 /** Pages of events that are searched for the class of a failure. */
@@ -200,6 +218,7 @@ async function readKey(file: string): Promise<Secret> {
       if (process.platform !== 'win32' && (mode & 0o027) !== 0)
         throw new ClusterFault(
           `the key file of the cluster is open to others (mode ${(mode & 0o777).toString(8)}); chmod 600 closes it`,
+          { code: 'CONFIG_INVALID' },
         );
       text = (await handle.readFile('utf8')).trim();
     } finally {
@@ -207,9 +226,13 @@ async function readKey(file: string): Promise<Secret> {
     }
   } catch (cause) {
     if (cause instanceof ClusterFault) throw cause;
-    throw new ClusterFault('the key file of the cluster cannot be read; see the configuration of the agent', { cause });
+    throw new ClusterFault('the key file of the cluster cannot be read; see the configuration of the agent', {
+      code: 'CONFIG_INVALID',
+      cause,
+    });
   }
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new ClusterFault('the key file of the cluster does not hold one key');
+  if (!/^[\x21-\x7e]+$/.test(text))
+    throw new ClusterFault('the key file of the cluster does not hold one key', { code: 'CONFIG_INVALID' });
   return new Secret(text);
 }
 
@@ -249,13 +272,17 @@ function textsOf(value: unknown): Record<string, string> {
   );
 }
 
-const notColmeia = (): ClusterFault => new ClusterFault('the other cluster gave an answer that is not Colmeia’s');
+const notColmeia = (): ClusterFault =>
+  new ClusterFault('the other cluster gave an answer that is not Colmeia’s', { mayHaveArrived: true });
 
 /** The words of the connection are kept, those of undici about our own limit are not. */
 function unanswered(cause: unknown): ClusterFault {
-  const { name, message } = cause as Error;
+  const { name, message, code = '' } = cause as NodeJS.ErrnoException;
   const why = name === 'TimeoutError' || name === 'HeadersTimeoutError' ? 'it did not answer in time' : message;
-  return new ClusterFault(`the other cluster could not be reached: ${why}`, { cause });
+  return new ClusterFault(`the other cluster could not be reached: ${why}`, {
+    cause,
+    mayHaveArrived: !NOT_CONNECTED.has(code),
+  });
 }
 
 function faultOf(status: number, text: string, retryAfter: string | string[] | undefined): ClusterFault {
@@ -267,5 +294,6 @@ function faultOf(status: number, text: string, retryAfter: string | string[] | u
     status,
     code: isOurs ? (code as ErrorCode) : null,
     retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, 86_400_000),
+    mayHaveArrived: status >= 500,
   });
 }

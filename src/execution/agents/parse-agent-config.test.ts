@@ -122,3 +122,37 @@ test('something that is no list, and a file that is no JSON or not there', async
   await assert.rejects(readAgentConfig(new URL(import.meta.url).pathname), { code: 'CONFIG_INVALID' });
   assert.deepEqual((await readAgentConfig('/nowhere/agents.json')).agents, []);
 });
+
+test('a cluster has its defaults, is always the last resort, and each slip is found', () => {
+  const cluster = { address: 'https://eu.example/colmeia', key_file: 'eu.key' };
+  const agent = { agent_id: 'eu', kind: 'http', task_types: ['QUERY'], labels: { last_resort: 'false', tier: 'x' } };
+  assert.deepEqual(parseAgentConfig([{ ...agent, colmeia: cluster }], '/etc/colmeia').agents, [
+    {
+      ...agent,
+      capabilities: [],
+      concurrency: 1,
+      labels: { last_resort: 'true', tier: 'x' },
+      colmeia: { ...cluster, instance: null, max_hops: 1, unreachable_ms: 60_000 },
+    },
+  ]);
+  assert.deepEqual(
+    faultsOf([
+      { ...agent, endpoint: 'https://x.example', colmeia: { ...cluster, instance: '', max_hops: 3, keyfile: 'x' } },
+      { ...agent, agent_id: 'a', colmeia: 'https://eu.example' },
+      { ...agent, agent_id: 'b', colmeia: { address: 'ftp://x', key_file: 1 } },
+      { ...agent, agent_id: 'c', colmeia: { address: 'https://user:pw@x.example', key_file: 'k' } },
+      { ...agent, agent_id: 'd', colmeia: { address: 'https://x.example/?a=1', key_file: 'k' } },
+    ]).map(({ path, message }) => `${path} ${message}`),
+    [
+      '[0].colmeia.instance must be a string that is not empty',
+      '[0].colmeia.max_hops must be a whole number from 1 to 2',
+      '[0].colmeia.keyfile is not known; did you mean "key_file"?',
+      '[0].endpoint is not known',
+      '[1].colmeia must be an object',
+      '[2].colmeia.address must be an http(s) URL',
+      '[2].colmeia.key_file must be a string that is not empty',
+      '[3].colmeia.address must not hold a user or password',
+      '[4].colmeia.address must be a base URL, without "?" and "#"',
+    ],
+  );
+});
