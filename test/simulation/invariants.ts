@@ -2,7 +2,9 @@ import { journalHash } from '../../src/trust/audit/journal.ts';
 import type { Commit, JournalRow, MemoryDatabase, TicketRow } from './memory-database.ts';
 
 type Phase = 'idle' | 'running' | 'completed' | 'compensating' | 'compensated' | 'failed' | 'cancelled';
-type Seen = { phase: Phase; fence: number; undoFailed: boolean; undoneBy: number | null };
+/** `fence`: the last token given; `live`: tokens of the attempts that run. */
+type Seen = { phase: Phase; fence: number; live: Set<number>; undoFailed: boolean; undoneBy: number | null };
+type Note = { superseded?: true; token?: number; copy?: { fence: number } };
 type SeenPlan = { ended: string | null; tickets: Map<number, Seen> };
 type Event = { n: number; type: string; plan?: string; ticket?: number; data?: Record<string, unknown> };
 
@@ -17,6 +19,8 @@ export class Invariants {
   violation: string | null = null;
   /** Attempts whose completion is in the journal: plan/n/fence. */
   readonly completions = new Set<string>();
+  /** Copies whose begin is in the journal. */
+  copies = 0;
   readonly #database: MemoryDatabase;
   readonly #plans = new Map<number, SeenPlan>();
   readonly #chains = new Map<string, { seq: number; events: number; hash: string }>();
@@ -74,7 +78,7 @@ export class Invariants {
 
   #checkTicket(was: TicketRow | null, is: TicketRow, touched: ReadonlySet<number>): void {
     const name = `ticket ${is.plan}/${is.n}`;
-    const { phase, fence } = this.#ticket(is.plan, is.n);
+    const { phase, fence, live } = this.#ticket(is.plan, is.n);
     this.#must(touched.has(is.plan), () => `${name} changed to ${is.status} without a line in the journal`);
     const expected = PHASES_OF_ROWS.has(is.status) ? is.status : null;
     const said = PHASES_OF_ROWS.has(phase) ? phase : null;
@@ -84,11 +88,17 @@ export class Invariants {
       was === null || is.fence >= was.fence,
       () => `the token of ${name} went back from ${was?.fence} to ${is.fence}`,
     );
+    const tokens = liveTokens(is);
+    this.#must(
+      tokens.length === live.size && tokens.every((token) => live.has(token)),
+      () => `${name} runs under [${tokens}], by its journal under [${[...live]}]`,
+    );
     if (is.status !== 'completed' || was?.status === 'completed' || was?.status === 'compensating') return;
     const { output } = JSON.parse(is.result ?? '{}') as { output?: { tag?: string } };
+    const token = noteOf(is).token ?? is.fence;
     this.#must(
-      output?.tag?.startsWith(`${is.plan}/${is.n}/${is.fence}/`) === true,
-      () => `${name} completed under ${is.fence} with the result ${is.result}`,
+      output?.tag?.startsWith(`${is.plan}/${is.n}/${token}/`) === true,
+      () => `${name} completed under ${token} with the result ${is.result}`,
     );
   }
 
@@ -112,7 +122,8 @@ export class Invariants {
   #ticket(key: number, n: number): Seen {
     const { tickets } = this.#plan(key);
     let seen = tickets.get(n);
-    if (seen === undefined) tickets.set(n, (seen = { phase: 'idle', fence: 0, undoFailed: false, undoneBy: null }));
+    if (seen === undefined)
+      tickets.set(n, (seen = { phase: 'idle', fence: 0, live: new Set(), undoFailed: false, undoneBy: null }));
     return seen;
   }
 
@@ -147,24 +158,41 @@ export class Invariants {
           const { phase } = this.#ticket(key, dep);
           this.#must(phase === 'completed', () => `${name} leased while its dependency ${dep} is ${phase}`);
         }
-        Object.assign(seen, { phase: 'running', fence });
+        Object.assign(seen, { phase: 'running', fence, live: new Set([fence]) });
+        break;
+      case 'ticket.copied':
+        this.copies++;
+        this.#must(seen.phase === 'running' && seen.live.size === 1, () => `${name} copied under [${[...seen.live]}]`);
+        this.#must(fence === seen.fence + 1, () => `${name} copied under ${fence} after ${seen.fence}`);
+        this.#must(mayRunTwice(this.#row(key, n)), () => `${name} may not run twice and is copied`);
+        seen.fence = fence;
+        seen.live.add(fence);
+        break;
+      case 'ticket.copy_failed':
+      case 'ticket.copy_released':
+        this.#must(seen.phase === 'running' && seen.live.size === 2, () => `${type} of ${name} while ${seen.phase}`);
+        this.#endLive(seen, fence, `${type} of ${name}`);
+        break;
+      case 'ticket.copy_lost':
+        this.#must(seen.phase === 'completed' || seen.phase === 'cancelled', () => `${type} of ${name} that runs on`);
+        this.#endLive(seen, fence, `${type} of ${name}`);
         break;
       case 'ticket.completed':
-        this.#must(
-          seen.phase === 'running' && seen.fence === fence,
-          () => `${name} completed under ${fence} while ${seen.phase} under ${seen.fence}`,
-        );
+        this.#must(seen.phase === 'running', () => `${name} completed under ${fence} while ${seen.phase}`);
+        this.#endLive(seen, fence, `the completion of ${name}`);
         seen.phase = 'completed';
         this.completions.add(`${key}/${n}/${fence}`);
         break;
       case 'ticket.retrying':
       case 'ticket.released':
         this.#must(seen.phase === 'running', () => `${type} of ${name} while ${seen.phase}`);
+        this.#endLive(seen, fence, `${type} of ${name}`);
         seen.phase = 'idle';
         break;
       case 'ticket.failed':
       case 'ticket.cancelled': {
         this.#must(seen.phase === 'running' || seen.phase === 'idle', () => `${type} of ${name} while ${seen.phase}`);
+        if (seen.phase === 'running') this.#endLive(seen, fence, `${type} of ${name}`);
         seen.phase = type === 'ticket.failed' ? 'failed' : 'cancelled';
         const row = this.#row(key, n);
         const of = row === undefined ? null : this.#undoes(row);
@@ -188,6 +216,10 @@ export class Invariants {
     }
   }
 
+  #endLive({ live }: Seen, fence: number, what: string): void {
+    this.#must(live.delete(fence), () => `${what} under ${fence}, which is not among [${[...live]}]`);
+  }
+
   #row(key: number, n: number): TicketRow | undefined {
     return this.#database.tickets.get(`${key}/${n}`);
   }
@@ -205,5 +237,18 @@ export class Invariants {
   }
 }
 
-const isSuperseded = ({ note }: TicketRow): boolean =>
-  note !== null && (JSON.parse(note) as { superseded?: true }).superseded === true;
+const noteOf = ({ note }: TicketRow): Note => (note === null ? {} : (JSON.parse(note) as Note));
+const isSuperseded = (row: TicketRow): boolean => noteOf(row).superseded === true;
+
+/** Tokens of the attempts that run, by the row. */
+export function liveTokens(row: TicketRow): number[] {
+  if (row.status !== 'running') return [];
+  const { token = row.fence, copy } = noteOf(row);
+  return copy === undefined ? [token] : [token, copy.fence];
+}
+
+function mayRunTwice(row: TicketRow | undefined): boolean {
+  if (row === undefined) return false;
+  const spec = JSON.parse(row.spec as string) as { qos: { delivery_mode: string }; gated: boolean };
+  return spec.qos.delivery_mode === 'AT_LEAST_ONCE' && !spec.gated;
+}

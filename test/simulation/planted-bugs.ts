@@ -1,4 +1,6 @@
+import type { AgentRegistry } from '../../src/execution/agents/agent-registry.ts';
 import type { CompanyWriter } from '../../src/execution/flow/company-writer.ts';
+import { leaseIdOf } from '../../src/execution/plans/plan.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import type { Store } from '../../src/platform/store/store.ts';
 import type { Leave } from './memory-database.ts';
@@ -8,6 +10,7 @@ export type Plant = {
   database?: Leave;
   store?: (store: Store, sleep: (ms: number) => Promise<void>) => Store;
   writer?: (writer: CompanyWriter) => CompanyWriter;
+  registry?: (registry: AgentRegistry) => AgentRegistry;
 };
 
 const ignoringFences = async (answer: Promise<void>): Promise<void> => {
@@ -15,6 +18,26 @@ const ignoringFences = async (answer: Promise<void>): Promise<void> => {
     if (!isColmeiaError(error, 'LEASE_FENCED')) throw error;
   });
 };
+
+/** A result that came too late is taken for the other attempt's. */
+function takingEither(complete: CompanyWriter['complete']): CompanyWriter['complete'] {
+  return (input) =>
+    complete(input).catch((error) => {
+      if (!isColmeiaError(error, 'LEASE_FENCED')) throw error;
+      return complete({ ...input, fence: input.fence + 1 }).catch(() => Promise.reject(error as Error));
+    });
+}
+
+/** The lease of an attempt is kept while a later attempt of its ticket has one. */
+function keepingFirstLeases(registry: AgentRegistry): AgentRegistry {
+  const end = registry.end.bind(registry);
+  registry.end = (leaseId) => {
+    const lease = registry.lease(leaseId);
+    const later = lease && registry.lease(leaseIdOf(lease.plan, lease.n, lease.fence + 1));
+    if (later === undefined) end(leaseId);
+  };
+  return registry;
+}
 
 function withFlush(store: Store, flush: Store['flush']): Store {
   return Object.create(store, {
@@ -47,5 +70,15 @@ export const PLANTED_BUGS: Record<string, Plant & { within: number }> = {
   'a failed commit is taken for a good one': {
     within: 40,
     store: (store) => withFlush(store, (args) => store.flush(args).catch(() => {})),
+  },
+  'the later of two results is taken for the first': {
+    within: 60,
+    writer: (writer) => ({ ...writer, complete: takingEither(writer.complete) }),
+  },
+  'the lease of an attempt that lost is kept': { within: 60, registry: keepingFirstLeases },
+  'copies are not kept': {
+    within: 60,
+    store: (store) =>
+      withFlush(store, (args) => store.flush(args.map((arg) => arg.replaceAll(/,\\"copy\\":\{[^}]*\}/g, '')))),
   },
 };

@@ -27,9 +27,11 @@ const ended: Record<string, number> = {};
 let steps = 0;
 let virtualMs = 0;
 let broken = 0;
+let copies = 0;
 for (let seed = from; seed < from + count; seed++) {
   const outcome = await simulate(seed, plant);
   steps += outcome.steps;
+  copies += outcome.copies;
   virtualMs += outcome.virtualMs;
   for (const [status, plans] of Object.entries(outcome.ended)) ended[status] = (ended[status] ?? 0) + plans;
   if (outcome.violation === null) continue;
@@ -45,5 +47,5 @@ const plans = Object.entries(ended)
   .map(([status, n]) => `${n} ${status}`)
   .join(', ');
 console.log(
-  `${count} seeds, ${broken} broken, ${steps} steps, ${Math.round(virtualMs / 3.6e6)} virtual hours in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} seeds/s); plans: ${plans}`,
+  `${count} seeds, ${broken} broken, ${steps} steps, ${copies} copies, ${Math.round(virtualMs / 3.6e6)} virtual hours in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} seeds/s); plans: ${plans}`,
 );

@@ -17,6 +17,8 @@ export type Outcome = {
   virtualMs: number;
   plans: number;
   ended: Record<string, number>;
+  /** Copies that were begun. */
+  copies: number;
 };
 
 /** One run of the real engine, registry and scheduler in a small hostile world; the same seed is the same run. */
@@ -37,6 +39,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Outcome
       guard(new SimulatedAgent(world, `agent-${i}`, 1 + Math.floor(random() * 3)).live());
     for (const sample of samples) guard(submitAndMeddle(world, sample, acknowledged));
     guard(misfortune(world));
+    guard(copyAtRandom(world));
     guard(keepOrder(world, samples, acknowledged));
   };
   const isOver = (): boolean => {
@@ -56,6 +59,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Outcome
     virtualMs: time.now - begun,
     plans: database.plans.size,
     ended,
+    copies: invariants.copies,
   };
 }
 
@@ -190,6 +194,14 @@ async function misfortune(world: World): Promise<void> {
   else if (others.length > 0) void first.ownAgain(world.companies);
 }
 
+async function copyAtRandom(world: World): Promise<void> {
+  const { time, random } = world;
+  while (world.isHostile('copies') && !world.isOver) {
+    await time.sleep(20 + random() * 200);
+    world.copySomething();
+  }
+}
+
 /** In the calm someone answers what waits for a person; then every plan must end. */
 async function keepOrder(
   world: World,
@@ -202,6 +214,9 @@ async function keepOrder(
     await time.sleep(1_000);
     const open = [...database.plans.values()].filter((row) => row.ended_at === null);
     if (acknowledged.size === samples.length && open.length === 0) {
+      await time.sleep(1_000); // the last answer is still on its way
+      const kept = world.processes.find((process) => process.isAlive && process.registry.leaseCount > 0);
+      if (kept !== undefined) invariants.broken(`${kept.registry.leaseCount} leases outlive their plans`);
       world.isDone = true;
       return;
     }

@@ -5,11 +5,12 @@ import { FlowEngine, type CommittedRow } from '../../src/execution/flow/flow-eng
 import { localWriter } from '../../src/execution/flow/local-writer.ts';
 import { restorePlan, type KeptPlan } from '../../src/execution/flow/restore.ts';
 import { rulesOf } from '../../src/execution/plans/generate-tickets.ts';
+import { leaseIdOf } from '../../src/execution/plans/plan.ts';
 import type { TicketSpec } from '../../src/execution/plans/ticket.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import type { Store } from '../../src/platform/store/store.ts';
-import type { Invariants } from './invariants.ts';
-import { MemoryStore, type MemoryDatabase, type Weather } from './memory-database.ts';
+import { liveTokens, type Invariants } from './invariants.ts';
+import { MemoryStore, type MemoryDatabase, type TicketRow, type Weather } from './memory-database.ts';
 import type { Plant } from './planted-bugs.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -44,7 +45,8 @@ export class SimulatedProcess {
     this.#died.catch(() => {});
     this.#connection = new MemoryStore(world.tier, database, (ms) => time.sleep(ms), weather);
     const store: Store = plant.store?.(this.#connection, (ms) => time.sleep(ms)) ?? this.#connection;
-    this.registry = new AgentRegistry(clock, LEASE_MS);
+    const registry = new AgentRegistry(clock, LEASE_MS);
+    this.registry = plant.registry?.(registry) ?? registry;
     const onCommitted = (rows: readonly CommittedRow[]): void => this.#checkCommitted(rows);
     const log = (level: string, data: Record<string, unknown>, message: string): void =>
       this.#checkLog(level, data, message);
@@ -145,8 +147,21 @@ export class SimulatedProcess {
     }
     if (live.rev !== row.rev)
       invariants.broken(`memory has revision ${live.rev} of plan ${row.id}, the database ${row.rev}`);
+    for (const row of kept) this.#checkLeases(row);
     const due = state.timerAt;
     if (due !== null && (live.state.timerAt === null || live.state.timerAt > due))
       invariants.broken(`plan ${row.id} sleeps past ${due}`);
+  }
+
+  /** One lease for each attempt that runs, and none for those that ended. */
+  #checkLeases(row: TicketRow): void {
+    const live = liveTokens(row);
+    for (let fence = 1; fence <= row.fence; fence++) {
+      const lease = this.registry.lease(leaseIdOf(row.plan, row.n, fence));
+      if ((lease !== undefined) !== live.includes(fence)) {
+        const what = lease === undefined ? 'is not held' : `of ${lease.agent} is held on`;
+        this.#world.invariants.broken(`the lease ${row.plan}/${row.n} under ${fence} ${what}; [${live}] run`);
+      }
+    }
   }
 }

@@ -9,11 +9,14 @@ const again = ({ seed, violation }: Outcome, bug = ''): string =>
 describe('the flow in a hostile world', () => {
   it('keeps every promise in 2,000 worlds of failing agents, commits, processes and owners', async () => {
     const ended: Record<string, number> = {};
+    let copies = 0;
     for (let seed = 1; seed <= 2_000; seed++) {
       const outcome = await simulate(seed);
       assert.equal(outcome.violation, null, again(outcome));
+      copies += outcome.copies;
       for (const [status, plans] of Object.entries(outcome.ended)) ended[status] = (ended[status] ?? 0) + plans;
     }
+    assert.ok(copies >= 1_000, `only ${copies} copies were begun`);
     for (const status of ['completed', 'failed', 'compensated', 'cancelled', 'rejected']) {
       assert.ok(ended[status] >= 20, `only ${ended[status] ?? 0} plans ended ${status}: the worlds are too mild`);
     }

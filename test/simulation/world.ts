@@ -1,14 +1,14 @@
 import type { Lease } from '../../src/execution/agents/agent.ts';
 import { instanceNoOf } from '../../src/execution/plans/plan.ts';
 import { isColmeiaError, type ErrorCode } from '../../src/platform/errors.ts';
-import { Invariants } from './invariants.ts';
+import { Invariants, liveTokens } from './invariants.ts';
 import { MemoryDatabase, type Weather } from './memory-database.ts';
 import type { Plant } from './planted-bugs.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { seededRandom, VirtualTime } from './virtual-time.ts';
 
-export type Hostility = 'agents' | 'commits' | 'outages' | 'kills' | 'fights' | 'people';
-const ALL: Hostility[] = ['agents', 'commits', 'outages', 'kills', 'fights', 'people'];
+export type Hostility = 'agents' | 'commits' | 'outages' | 'kills' | 'fights' | 'people' | 'copies';
+const ALL: Hostility[] = ['agents', 'commits', 'outages', 'kills', 'fights', 'people', 'copies'];
 const PASSING = new Set<ErrorCode>(['NOT_OWNER', 'STORE_UNAVAILABLE', 'SHUTTING_DOWN', 'QUEUE_FULL']);
 
 /** Everything of one run: time, chance, the database, the processes, and what was promised to whom. */
@@ -80,6 +80,19 @@ export class World {
     return weather;
   }
 
+  /** A scheduler that begins copies wherever it likes: of what runs, and now and then of what does not. */
+  copySomething(): void {
+    const process = this.pick();
+    const keys = [...this.database.plans.values()].filter(({ ended_at }) => ended_at === null).map(({ key }) => key);
+    const key = keys[Math.floor(this.random() * keys.length)];
+    if (process === null || key === undefined) return;
+    const rows = this.database.ticketsOf(key);
+    const running = rows.filter(({ status }) => status === 'running');
+    const from = running.length > 0 && this.random() < 0.9 ? running : rows;
+    const n = from[Math.floor(this.random() * from.length)]?.n ?? 0;
+    process.engine.copy({ key, n, agent: `$system/agent-${Math.floor(this.random() * 3)}` });
+  }
+
   giveBack(lease: Lease): void {
     for (const process of this.processes) if (process.isAlive) process.engine.release(lease);
   }
@@ -99,7 +112,7 @@ export class World {
 
   checkFailed({ plan, n, fence }: Pick<Lease, 'plan' | 'n' | 'fence'>): void {
     const row = this.database.tickets.get(`${plan}/${n}`);
-    if (row === undefined || (row.fence === fence && row.status === 'running')) {
+    if (row === undefined || liveTokens(row).includes(fence)) {
       this.invariants.broken(`the failure of ticket ${plan}/${n} under ${fence} was acknowledged and it runs on`);
     }
   }

@@ -4,6 +4,7 @@ import type { PlanContent } from './live-plan.ts';
 import type { Submission, Submitted } from './submission.ts';
 import type { By } from './flow-batch.ts';
 import type { AgentSpec, AgentState, Lease } from '../agents/agent.ts';
+import type { ReportedUsage } from '../agents/token-usage.ts';
 import type { GeneratedTickets } from '../plans/generate-tickets.ts';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
@@ -37,10 +38,12 @@ export type CompanyWriter = {
     content: PlanContent;
     who: By;
   }): Promise<PlanStatus>;
-  complete(input: LeaseRef & { result: string; logs: string[]; who: By }): Promise<void>;
+  complete(input: LeaseRef & { result: string; logs: string[]; usage?: ReportedUsage; who: By }): Promise<void>;
   fail(
     input: LeaseRef & { errorClass: ErrorClass; error: string; retryAfterMs: number | null; who: By },
   ): Promise<void>;
+  /** The ticket goes back unstarted: no attempt is counted. */
+  release(input: LeaseRef & { who: By }): Promise<void>;
   heartbeat(input: LeaseRef & { progress?: number; logs?: string[] }): Promise<{ expiresAt: number; cancel: boolean }>;
   append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
 };

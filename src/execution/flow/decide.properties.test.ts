@@ -165,6 +165,8 @@ class Walk {
         if (state.rules[n!].gated) assert.ok(before.tickets[n!].note?.approved, `ticket ${n} started without approval`);
         assert.ok(!this.#leased.has(token), `token ${token} was given twice`);
         this.#leased.add(token);
+        const tokens = attemptsOf(state.tickets[n!]).map(({ fence }) => fence);
+        assert.deepEqual(tokens, [data.fence], `ticket ${n} runs under other tokens than it was leased under`);
       }
       if (event === 'ticket.copied') {
         const was = before.tickets[n!];

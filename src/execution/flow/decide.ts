@@ -109,7 +109,7 @@ function lease(draft: Draft, event: Of<'leased'>): null {
     if (ticket.status !== 'ready' || state.control.paused) continue;
     const fence = ticket.fence + 1;
     const attempt = ticket.attempt + 1;
-    const note = ticket.note?.copied ? without(ticket.note, 'copied', 'token') : ticket.note;
+    const note = without(ticket.note, 'copied', 'token');
     setTicket(draft, n, { status: 'running', fence, attempt, agent, startedAt: at, endedAt: null, note });
     publish(draft, 'ticket.leased', n, { agent, fence, attempt });
     wakeAt(draft, at + state.rules[n].timeoutMs);

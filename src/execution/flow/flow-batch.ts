@@ -6,6 +6,7 @@ import {
   type JournalHead,
 } from '../../trust/audit/journal.ts';
 import { agentIdOf, type Lease } from '../agents/agent.ts';
+import type { TokenUsage } from '../agents/token-usage.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
@@ -22,6 +23,9 @@ import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
 
 /** A journal row with the events it holds. */
 export type SealedRow = JournalRow & { recorded: JournalEvent[] };
+
+/** What an attempt used, and the key of the agent that did. */
+export type AgentUsage = TokenUsage & { agent: string };
 
 /** Who made an event happen, and why when a person said so. */
 export type By = { by: string; why?: string };
@@ -40,6 +44,8 @@ export class FlowBatch {
   /** Leases per agent that begin with this batch. */
   readonly taken = new Map<string, number>();
   readonly timers = new Map<number, number>();
+  /** What attempts that complete with this batch used, by `<plan>/<n>`. */
+  readonly usage = new Map<string, AgentUsage>();
   /** Leases that ran out and whose attempts end with this batch. */
   readonly expired: Lease[] = [];
   /** Decisions in it. */
@@ -252,13 +258,17 @@ export class FlowBatch {
   }
 
   #aboutTicket(
-    { specs, after }: DraftPlan,
+    { plan, specs, after }: DraftPlan,
     type: string,
     n: number,
     data: Record<string, unknown>,
   ): Record<string, unknown> {
     const { task_id, risk_band } = specs[n];
-    if (type === 'ticket.completed') return { task: task_id, ...data, slack_ms: after.tickets[n].deadline - this.at };
+    if (type === 'ticket.completed') {
+      const usage = this.usage.get(`${plan.key}/${n}`);
+      const slack_ms = after.tickets[n].deadline - this.at;
+      return { task: task_id, ...data, slack_ms, ...(usage === undefined ? {} : { usage }) };
+    }
     return type === 'ticket.late' ? { task: task_id, ...data, risk_band } : { task: task_id, ...data };
   }
 

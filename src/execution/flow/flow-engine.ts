@@ -2,13 +2,13 @@ import type { Clock, Random } from '../../platform/clock.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import type { Store } from '../../platform/store/store.ts';
 import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/audit/journal.ts';
-import { agentIdOf, type Lease } from '../agents/agent.ts';
+import type { Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule, type Assignment } from '../scheduling/schedule.ts';
 import { tokenOf } from './attempt.ts';
-import { ENGINE, FlowBatch, type By, type SealedRow } from './flow-batch.ts';
+import { ENGINE, FlowBatch, type AgentUsage, type By, type SealedRow } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
 import { BATCH_LIMIT, GroupCommit } from './group-commit.ts';
@@ -87,6 +87,7 @@ export class FlowEngine implements JournalWriter {
     registry.onDemand = () => {
       if (this.ready.size > 0) this.#commits.wake();
     };
+    registry.onExpired = () => this.#commits.wake();
   }
 
   get ready(): ReadyQueue {
@@ -188,11 +189,12 @@ export class FlowEngine implements JournalWriter {
   }
 
   /** An attempt that counted. `result` is the JSON text of output, metadata and logs. Throws LEASE_FENCED. */
-  complete({ instance, key, n, fence }: LeaseRef, result: string, who: By): Promise<void> {
+  complete({ instance, key, n, fence }: LeaseRef, result: string, who: By, usage?: AgentUsage): Promise<void> {
     return this.#commits.change((batch) => {
       const plan = this.#holder(instance, key, fence);
       const ticket = batch.stateOf(plan).tickets[n];
       if (ticket?.status === 'completed' && tokenOf(ticket) === fence) return; // said before
+      if (usage) batch.usage.set(`${key}/${n}`, usage);
       batch.endAttempt(plan, n, { type: 'completed', at: batch.at, n, fence }, who);
       batch.drafts.get(key)!.results.set(n, result);
     });
@@ -229,6 +231,13 @@ export class FlowEngine implements JournalWriter {
         batch.endAttempt(plan, n, { type: 'released', at: batch.at, n, fence }, ENGINE);
     });
     released.catch(() => {});
+  }
+
+  /** The same for whoever says so. Throws LEASE_FENCED. */
+  giveBack({ instance, key, n, fence }: LeaseRef, who: By): Promise<void> {
+    return this.#commits.change((batch) =>
+      batch.endAttempt(this.#holder(instance, key, fence), n, { type: 'released', at: batch.at, n, fence }, who),
+    );
   }
 
   /** Other capabilities' changes: their statements and their events in one transaction of their own, in the company's order. */
@@ -303,7 +312,7 @@ export class FlowEngine implements JournalWriter {
     for (const lease of registry.takeExpired(batch.at)) {
       const { n, fence } = lease;
       const plan = this.plan(lease.plan);
-      const error = `agent ${agentIdOf(lease.agent)} was not heard of for ${registry.leaseDurationMs} ms`;
+      const error = registry.whyExpired(lease);
       const lost = { errorClass: 'timeout', error, retryAfterMs: null, jitter: random() } as const;
       if (plan && batch.holds(plan, n, fence)) {
         batch.endAttempt(plan, n, { type: 'failed', at: batch.at, n, fence, ...lost }, ENGINE);

@@ -1,12 +1,15 @@
 import { ColmeiaError } from '../../platform/errors.ts';
 import type { Store } from '../../platform/store/store.ts';
-import { keepLogs, type AgentRegistry } from '../agents/agent-registry.ts';
+import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { Lease } from '../agents/agent.ts';
+import { keepLogs } from '../agents/keep-logs.ts';
+import { pricedUsage, type ReportedUsage } from '../agents/token-usage.ts';
 import { leaseIdOf } from '../plans/plan.ts';
 import { ticketRecord } from '../plans/ticket-record.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { CompanyWriter, GrantedLease, LeaseRef } from './company-writer.ts';
 import { attemptOf } from './attempt.ts';
+import type { AgentUsage } from './flow-batch.ts';
 import { hasFailed, type FlowEngine } from './flow-engine.ts';
 import { isEnded, type FlowEvent, type PlanState } from './flow-state.ts';
 import { findTicketFence } from './flow-store.ts';
@@ -22,6 +25,11 @@ export function localWriter({
   registry: AgentRegistry;
   store: Store;
 }): CompanyWriter {
+  const usageOf = ({ agent }: Lease, usage: ReportedUsage): AgentUsage => ({
+    agent,
+    ...pricedUsage(usage, registry.get(agent)?.spec.labels ?? {}),
+  });
+
   const mustOwn = (instance: string): void => {
     if (!engine.owns(instance))
       throw new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
@@ -60,17 +68,18 @@ export function localWriter({
         { content, specs: tickets.specs },
       );
     },
-    async complete({ instance, key, n, fence, result, logs, who }) {
+    async complete({ instance, key, n, fence, result, logs, usage, who }) {
       mustOwn(instance);
-      const lease = registry.lease(leaseIdOf(key, n, fence));
+      const lease = registry.heardOf(leaseIdOf(key, n, fence));
       if (lease && logs.length > 0) keepLogs(lease, logs);
       const text = `{"logs":${JSON.stringify(lease?.logs ?? logs)},${result.slice(1)}`;
       await engine
-        .complete({ instance, key, n, fence }, text, who)
+        .complete({ instance, key, n, fence }, text, who, lease && usage ? usageOf(lease, usage) : undefined)
         .catch((error) => settled({ instance, key, n, fence }, hasCompleted, error));
     },
     async fail({ instance, key, n, fence, errorClass, error, retryAfterMs, who }) {
       mustOwn(instance);
+      registry.heardOf(leaseIdOf(key, n, fence));
       const failed = engine.fail({ instance, key, n, fence }, { errorClass, error, retryAfterMs }, who);
       await failed.catch((refusal) => settled({ instance, key, n, fence }, hasFailed, refusal));
     },
@@ -78,6 +87,12 @@ export function localWriter({
       mustOwn(instance);
       const { expiresAt, stop } = registry.heartbeat(leaseIdOf(key, n, fence), fence, progress, logs);
       return { expiresAt, cancel: stop };
+    },
+    async release({ instance, key, n, fence, who }) {
+      mustOwn(instance);
+      const lease = registry.heardOf(leaseIdOf(key, n, fence));
+      if (lease) registry.gaveBack(lease.agent); // first, or it would be offered to the same person again
+      await engine.giveBack({ instance, key, n, fence }, who);
     },
     async append({ instance, events, statements }) {
       mustOwn(instance);

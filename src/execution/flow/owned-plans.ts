@@ -127,9 +127,10 @@ export class OwnedPlans {
     return begun.map(({ n, attempt }) => this.#grant(plan, n, attempt, after));
   }
 
-  #grant({ key }: LivePlan, n: number, { fence, agent }: Attempt, state: PlanState): Lease {
+  #grant({ key }: LivePlan, n: number, { fence, agent, startedAt }: Attempt, state: PlanState): Lease {
     const { attempt, note } = state.tickets[n];
-    const lease = { leaseId: leaseIdOf(key, n, fence), plan: key, n, fence, attempt, agent };
+    const until = startedAt + state.rules[n].timeoutMs;
+    const lease = { leaseId: leaseIdOf(key, n, fence), plan: key, n, fence, attempt, agent, until };
     return this.#registry.grant(lease, note?.stopAt !== undefined);
   }
 
