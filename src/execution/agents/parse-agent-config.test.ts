@@ -156,3 +156,13 @@ test('a cluster has its defaults, is always the last resort, and each slip is fo
     ],
   );
 });
+
+test('the example of an agent of last resort is a valid configuration', async () => {
+  const { agents } = await readAgentConfig(
+    new URL('../../../examples/agents/last-resort.json', import.meta.url).pathname,
+  );
+  assert.deepEqual(
+    agents.map(({ agent_id, labels }) => [agent_id, labels]),
+    [['eu-cluster', { last_resort: 'true' }]],
+  );
+});
