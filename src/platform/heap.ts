@@ -18,6 +18,11 @@ export class Heap<T extends HeapItem> {
     return this.#items[0];
   }
 
+  /** All of them, in no order but that the first is the smallest. */
+  items(): readonly T[] {
+    return this.#items;
+  }
+
   push(item: T): void {
     item.heapIndex = this.#items.length;
     this.#items.push(item);

@@ -1,0 +1,149 @@
+import { Heap } from '../../platform/heap.ts';
+import type { Account } from './scheduler-state.ts';
+
+/** A debt of one ms of running time, in the unit of `used`. */
+const UNITS_PER_MS = 1_000;
+/** Accounts that a snapshot has at most: those with the largest debts. */
+const MOST_DEBTS = 10_000;
+
+/**
+ * Weighted virtual time of the companies: running time ÷ weight, charged when a ticket is given (expected) and corrected
+ * when it ends (real). Who comes back from idle starts where the least of those that compete stands: no credit is saved
+ * up, but a debt stays. Source: start-time fair queueing; bounded lag as in EEVDF.
+ */
+export class FairShare {
+  readonly #accounts = new Map<string, Account>();
+  /** Those that compete, the one that had least on top. */
+  readonly #competing = new Heap<Account>((a, b) => a.used < b.used);
+  readonly #weightOf: (instance: string) => number;
+  /** Where those that competed last stood. */
+  #floor = 0;
+  #turnsFloor = 0;
+
+  constructor(weightOf: (instance: string) => number) {
+    this.#weightOf = weightOf;
+  }
+
+  account(instance: string): Account {
+    let found = this.#accounts.get(instance);
+    if (found === undefined) {
+      this.#prune();
+      found = {
+        heapIndex: -1,
+        instance,
+        used: 0,
+        turns: 0,
+        pending: 0,
+        weight: this.#weightOf(instance),
+        running: 0,
+        competing: 0,
+        lines: [],
+        mode: 'normal',
+        orderVersion: 0,
+      };
+      this.#accounts.set(instance, found);
+    }
+    return found;
+  }
+
+  /** A line of the company has come to compete. `start` = where the others of its class stand; −1 = nobody knows. */
+  enters(account: Account, start: number, fresh: boolean): void {
+    if (account.competing++ > 0) return;
+    if (fresh) {
+      const least = this.#competing.peek();
+      const from = start >= 0 ? start : least === undefined ? this.#floor : least.used;
+      if (account.used < from) account.used = from;
+      if (account.turns < this.#turnsFloor) account.turns = this.#turnsFloor;
+      account.weight = this.#weightOf(account.instance);
+    }
+    this.#competing.push(account);
+  }
+
+  leaves(account: Account): void {
+    if (--account.competing > 0) return;
+    this.#competing.remove(account);
+    if (this.#competing.size === 0) this.#floor = Math.max(this.#floor, account.used);
+  }
+
+  /** Charges what a ticket that begins is expected to take. */
+  begin(account: Account, ms: number, weight: number): void {
+    const units = unitsOf(ms, weight);
+    account.pending += units;
+    this.#use(account, units);
+  }
+
+  /** What began so ends: its expected time becomes the real one. 0 = as if it had never begun. */
+  end(account: Account, expectedMs: number, realMs: number, weight: number): void {
+    const units = unitsOf(expectedMs, weight);
+    account.pending -= units;
+    this.#use(account, unitsOf(realMs, weight) - units);
+  }
+
+  countTurn(account: Account, by: 1 | -1): void {
+    if (by > 0) this.#turnsFloor = Math.max(this.#turnsFloor, account.turns);
+    account.turns += by;
+    if (by < 0) for (const line of account.lines) line.class.dirty = true;
+  }
+
+  #use(account: Account, units: number): void {
+    account.used += units;
+    if (account.heapIndex >= 0) this.#competing.moved(account);
+    // A head that was chosen by what it had used stays right when others use more, not when one falls back.
+    if (units < 0) for (const line of account.lines) line.class.dirty = true;
+  }
+
+  /** Weights anew, after a change of the policy. */
+  weigh(): void {
+    for (const account of this.#accounts.values()) account.weight = this.#weightOf(account.instance);
+  }
+
+  /** Those there is something to know of: they wait, run or have a debt. */
+  accounts(): IterableIterator<Account> {
+    return this.#accounts.values();
+  }
+
+  /** Weighted ms that a company is ahead of the one that had least among those that compete, else among all. */
+  lagMs(account: Account): number {
+    return (account.used - (this.#competing.peek()?.used ?? this.#floor)) / UNITS_PER_MS;
+  }
+
+  /** Weighted ms of each company over the least, without what runs, which `began` charges again; the 10,000 largest. */
+  debts(): Record<string, number> {
+    let least = Infinity;
+    for (const { used, pending } of this.#accounts.values()) least = Math.min(least, used - pending);
+    const owed = [...this.#accounts.values()].map(({ instance, used, pending }): [string, number] => [
+      instance,
+      (used - pending - least) / UNITS_PER_MS,
+    ]);
+    owed.sort((a, b) => b[1] - a[1]);
+    return Object.fromEntries(owed.slice(0, MOST_DEBTS));
+  }
+
+  /** What is no number ≥ 0 is passed over. Companies that are not named keep what they have, as do those that run. */
+  restore(debts: Readonly<Record<string, unknown>>): void {
+    for (const [instance, debt] of Object.entries(debts)) {
+      if (typeof debt !== 'number' || !(debt >= 0 && debt < 1e15)) continue;
+      const account = this.account(instance);
+      account.used = Math.max(account.used, Math.round(debt * UNITS_PER_MS) + account.pending);
+      if (account.heapIndex >= 0) this.#competing.moved(account);
+      for (const line of account.lines) line.class.dirty = true;
+    }
+  }
+
+  /** Idle companies without a debt are forgotten, so that what is kept is bounded by what is in use. */
+  #prune(): void {
+    const size = this.#accounts.size;
+    if (size < 1_024 || (size & (size - 1)) !== 0) return;
+    const from = this.#competing.peek()?.used ?? this.#floor;
+    for (const [instance, { competing, running, lines, used }] of this.#accounts)
+      if (competing === 0 && running === 0 && lines.length === 0 && used <= from) this.#accounts.delete(instance);
+  }
+}
+
+const unitsOf = (ms: number, weight: number): number => Math.round((ms * UNITS_PER_MS) / weight);
+
+/** What counts as used by the rule at hand. */
+export const usedBy = (account: Account, turns: boolean): number => (turns ? account.turns : account.used);
+
+/** The lag of a policy in the unit of the accounts. */
+export const lagUnits = (lagSeconds: number): number => lagSeconds * 1_000 * UNITS_PER_MS;

@@ -1,0 +1,83 @@
+import type { ReadyTicket } from './ready-ticket.ts';
+import type { SchedulerAgent } from './scheduler-agent.ts';
+import type { AgentState, Guard, TicketClass, Wanted } from './scheduler-state.ts';
+
+/** What a filter may ask of the moment. */
+export type FilterMoment = {
+  now: number;
+  guard(agentKey: string, type: string, now: number): Guard;
+  /** The agents of the burst pool may work for the class. */
+  burstOpen(classKey: string, now: number): boolean;
+  /** How long no other agent has had room before an agent of last resort may, ms. */
+  lastResortAfterMs: number;
+};
+
+/**
+ * One reason why an agent does not get a ticket. `fits` is asked once for each class and agent and remembered until the
+ * agent changes; `allows` each time. To add one, add it to FILTER_PLUGINS here and name it in a policy.
+ */
+export type FilterPlugin = {
+  what: string;
+  fits?(wanted: Wanted, agent: SchedulerAgent): boolean;
+  allows?(ticket: ReadyTicket, of: TicketClass, state: AgentState, moment: FilterMoment): boolean;
+};
+
+const LEVELS = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];
+
+/** The highest security level that an agent may see, by its label `security_level`; without the label, all. */
+export function clearanceOf({ labels }: Pick<SchedulerAgent, 'labels'>): number {
+  const label = labels.security_level;
+  // A label that says nothing known must not open everything.
+  return label === undefined ? LEVELS.length - 1 : Math.max(0, LEVELS.indexOf(label.toUpperCase()));
+}
+
+export const FILTER_PLUGINS = {
+  'task-type': {
+    what: 'It does not do this type of task.',
+    fits: ({ taskType, customType }, { taskTypes }) =>
+      taskTypes.has(taskType) || (customType !== null && taskTypes.has(customType)),
+  },
+  capability: {
+    what: 'It lacks a capability that the ticket requires.',
+    fits: ({ capabilities }, agent) => capabilities.every((capability) => agent.capabilities.has(capability)),
+  },
+  person: {
+    what: 'It is a person, and the ticket does not ask for one.',
+    fits: ({ capabilities }, { kind }) => kind !== 'person' || capabilities.length > 0,
+  },
+  region: {
+    what: 'It is not in the region that the ticket requires.',
+    fits: ({ region }, agent) => region === null || region === agent.region || region === agent.labels.region,
+  },
+  'security-level': {
+    what: 'The ticket’s security level is above the one it may see.',
+    fits: ({ securityLevel }, agent) => LEVELS.indexOf(securityLevel) <= clearanceOf(agent),
+  },
+  company: {
+    what: 'It works for another company only.',
+    allows: ({ instance }, _class, { agent }) => agent.instance === null || agent.instance === instance,
+  },
+  open: {
+    what: 'It is suspect, draining or cordoned.',
+    allows: (_ticket, _class, { agent }) => agent.open,
+  },
+  breaker: {
+    what: 'It fails too much: its breaker is open, or it is ejected.',
+    allows: (_ticket, { type }, { agent }, { guard, now }) => guard(agent.key, type, now).allows,
+  },
+  concurrency: {
+    what: 'It runs as many tickets as it can, or as it bears now.',
+    allows: (_ticket, { type }, { agent, runs }, { guard, now }) =>
+      runs.size < Math.min(agent.concurrency, guard(agent.key, type, now).limit),
+  },
+  burst: {
+    what: 'It belongs to the burst pool, which is closed.',
+    allows: (_ticket, { key }, { burst }, { burstOpen, now }) => !burst || burstOpen(key, now),
+  },
+  'last-resort': {
+    what: 'It is an agent of last resort, and others have had room.',
+    allows: (_ticket, { roomAt, busySince }, { lastResort }, { now, lastResortAfterMs }) =>
+      !lastResort || now - Math.max(roomAt, busySince) >= lastResortAfterMs,
+  },
+} as const satisfies Record<string, FilterPlugin>;
+export type FilterName = keyof typeof FILTER_PLUGINS;

@@ -1,0 +1,417 @@
+import { agedOf, headOf, leastOf, standsBefore, type HeadRule } from './class-head.ts';
+import { CRITICAL_ORDER, entryOrder, isBestEffort, type EntryOrder } from './entry-order.ts';
+import type { Estimates } from './estimates.ts';
+import { FairShare, lagUnits, usedBy } from './fair-share.ts';
+import type { FilterMoment } from './filter-plugins.ts';
+import { Fleet } from './fleet.ts';
+import type { Random } from './models/draws.ts';
+import { typeOf } from './outcome.ts';
+import { occupy, Placement } from './placement.ts';
+import type { Policy } from './policy.ts';
+import type { ReadyTicket } from './ready-ticket.ts';
+import type { SchedulerAgent } from './scheduler-agent.ts';
+import type { Account, AgentState, Entry, Guard, Line, Mode, TicketClass } from './scheduler-state.ts';
+import { Waiting } from './waiting.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
+
+export type Assignment = { ticket: ReadyTicket; agent: string };
+
+export type SchedulerOptions = {
+  policy: Policy;
+  estimates: Estimates;
+  random: Random;
+  tierOf: (instance: string) => string;
+  /** State of the company's error budget; default normal. */
+  modeOf?: (instance: string) => Mode;
+  /** Breaker and adaptive concurrency; default: all are well. */
+  guard?: (agentKey: string, type: string, now: number) => Guard;
+  /** May agents labelled burst work for the class; default no. */
+  burstOpen?: (classKey: string, now: number) => boolean;
+};
+
+const WELL: Guard = { allows: true, limit: Infinity, why: null };
+/** Tickets that become late or more urgent, moved in one cycle at most. */
+const MOST_STEPS = 256;
+/** Tickets of a class that nobody may have, passed over in one cycle at most. */
+const MOST_PASSED = 16;
+/** How old the modes of the companies may be, ms. */
+const MODES_MS = 250;
+/** What a ticket is charged at most, ms: a wild estimate must not lock a company out. */
+const MOST_CHARGED_MS = 30 * 24 * 3_600_000;
+
+/**
+ * Which ticket goes to which agent: admit → order → filter → score → reserve → observe. Holds what waits, what runs and
+ * what the companies have used; no I/O, no clock: the same calls give the same assignments.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #fair: FairShare;
+  readonly #fleet: Fleet;
+  readonly #waiting: Waiting;
+  readonly #placement: Placement;
+  readonly #moment: FilterMoment;
+  readonly #rule: HeadRule;
+  #policy: Policy;
+  #order: EntryOrder;
+  #cycle = 0;
+  #turn = 0;
+  #modesAt = -Infinity;
+  #wakeAt = Infinity;
+
+  constructor(options: SchedulerOptions) {
+    const { policy, estimates, random, guard = () => WELL, burstOpen = () => false } = options;
+    this.#options = options;
+    this.#policy = policy;
+    this.#order = entryOrder(policy.order);
+    this.#fair = new FairShare((instance) => this.#policy.tiers[options.tierOf(instance)] ?? 1);
+    this.#fleet = new Fleet((of, isServed) => {
+      for (const line of of.lines) {
+        if (isServed) this.#fair.enters(line.account, of.least, true);
+        else this.#fair.leaves(line.account);
+      }
+    });
+    this.#waiting = new Waiting({
+      account: (instance) => this.#fair.account(instance),
+      fill: (of) => this.#fleet.fill(of),
+      forget: (of) => this.#fleet.empty(of),
+      enters: (line, fresh) => {
+        if (line.class.members > 0) this.#fair.enters(line.account, line.class.least, fresh);
+      },
+      leaves: (line) => {
+        if (line.class.members > 0) this.#fair.leaves(line.account);
+      },
+      orderOf: (account) => (account.mode === 'critical' ? CRITICAL_ORDER : this.#order),
+    });
+    this.#placement = new Placement(policy, estimates, random, (state) => this.#underLabelCaps(state));
+    this.#moment = { now: -Infinity, guard, burstOpen, lastResortAfterMs: policy.lastResortAfterMs };
+    this.#rule = {
+      cycle: 0,
+      now: 0,
+      lag: 0,
+      used: (account) => usedBy(account, this.#policy.companies === 'turns'),
+      first: (line) => this.#waiting.first(line, this.#moment.now),
+      keys: (entry) => this.#standing(entry),
+    };
+    this.#use(policy);
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** From the next cycle on; what waits and what the companies have used stays. */
+  set policy(policy: Policy) {
+    this.#policy = policy;
+    this.#order = entryOrder(policy.order);
+    this.#use(policy);
+    this.#fair.weigh();
+    for (const account of this.#fair.accounts()) account.orderVersion++;
+  }
+
+  #use(policy: Policy): void {
+    this.#placement.use(policy);
+    this.#moment.lastResortAfterMs = policy.lastResortAfterMs;
+    this.#rule.lag =
+      policy.companies === 'none' ? Infinity : lagUnits(policy.companies === 'lag' ? policy.lagSeconds : 0);
+    for (const of of this.#waiting.classes()) this.#fleet.empty(of);
+    this.#fleet.use(policy.filters, Object.keys(policy.caps.perLabel));
+    for (const of of this.#waiting.busy) this.#fleet.fill(of);
+    for (const of of this.#waiting.classes()) of.dirty = true;
+  }
+
+  /** Tickets that wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** When another cycle may give what this one held back, epoch ms; null = only news can. */
+  get wakeAt(): number | null {
+    return this.#wakeAt === Infinity ? null : this.#wakeAt;
+  }
+
+  /** Idempotent. A ticket that is tried again has ended first. */
+  add(ticket: ReadyTicket, now: number): void {
+    this.#waiting.add(ticket, this.#base(ticket), now);
+  }
+
+  remove(plan: number, n: number): void {
+    this.#waiting.remove(plan, n);
+  }
+
+  removePlan(plan: number): void {
+    this.#waiting.removePlan(plan);
+  }
+
+  /** Nothing waits any more; what runs goes on. */
+  clear(): void {
+    this.#waiting.clear();
+  }
+
+  /** A ticket runs that `schedule` did not give: after a restart, or a speculative copy. Idempotent. */
+  began(run: { plan: number; n: number; instance: string; spec: TicketSpec; agent: string; at: number }): void {
+    const { plan, n, instance, spec, agent, at } = run;
+    const base = clamp(this.#options.estimates.base(spec, instance));
+    this.#begin(plan, n, this.#fair.account(instance), typeOf(spec), base, agent, at, null);
+  }
+
+  /** The company is charged what it really took. Nothing happens when it does not run there. */
+  ended(plan: number, n: number, agent: string, at: number): void {
+    const run = this.#fleet.end(plan, n, agent);
+    if (run === null) return;
+    const realMs = Math.min(Math.max(0, at - run.at), MOST_CHARGED_MS);
+    this.#fair.end(run.account, run.charged, realMs, run.weight);
+  }
+
+  /** As if it had never been given: the ticket waits again where it stood, and the company has it back. */
+  unassign(plan: number, n: number, agent: string): void {
+    const run = this.#fleet.end(plan, n, agent);
+    if (run === null) return;
+    this.#fair.end(run.account, run.charged, 0, run.weight);
+    this.#fair.countTurn(run.account, -1);
+    if (run.entry !== null) this.#waiting.putBack(run.entry, this.#moment.now);
+  }
+
+  /** An agent joins or changes. Its `free` and `open` may change at any time without a call. */
+  setAgent(agent: SchedulerAgent): void {
+    this.#fleet.set(agent, this.#waiting.classes());
+  }
+
+  removeAgent(key: string): void {
+    this.#fleet.remove(key);
+  }
+
+  /** Weighted ms of running time that each company has used more than the least. */
+  debts(): Record<string, number> {
+    return this.#fair.debts();
+  }
+
+  restoreDebts(debts: Readonly<Record<string, unknown>>): void {
+    this.#fair.restore(debts);
+  }
+
+  /** One cycle over the agents that ask; at most `limit` assignments. What it assigns counts as begun. */
+  schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[] {
+    const assignments: Assignment[] = [];
+    this.#wakeAt = Infinity;
+    if (this.#waiting.size === 0 || agents.length === 0) return assignments;
+    this.#startCycle(now);
+    const shared: AgentState[] = [];
+    const bound = new Map<string, AgentState[]>();
+    for (const agent of agents) {
+      const state = this.#admit(agent);
+      if (state === null) continue;
+      const { instance } = agent;
+      if (instance === null) shared.push(state);
+      else if (bound.has(instance)) bound.get(instance)!.push(state);
+      else bound.set(instance, [state]);
+    }
+    // An agent bound to a company can do least, so it chooses first.
+    for (const [instance, states] of bound) this.#assignBound(instance, states, limit, assignments);
+    if (shared.length > 0) this.#assignShared(this.#open(shared), limit, assignments);
+    return assignments;
+  }
+
+  #startCycle(now: number): void {
+    this.#cycle++;
+    this.#moment.now = now;
+    this.#rule.cycle = this.#cycle;
+    this.#rule.now = now;
+    this.#waiting.advance(now, MOST_STEPS);
+    if (now >= this.#modesAt && now < this.#modesAt + MODES_MS) return;
+    this.#modesAt = now;
+    const { modeOf } = this.#options;
+    if (modeOf === undefined) return;
+    for (const account of this.#fair.accounts()) {
+      const mode = modeOf(account.instance);
+      if (mode === account.mode) continue;
+      if (mode === 'critical' || account.mode === 'critical') account.orderVersion++;
+      account.mode = mode;
+      for (const line of account.lines) line.class.dirty = true;
+    }
+  }
+
+  #admit(agent: SchedulerAgent): AgentState | null {
+    if (agent.free <= 0 || !agent.open) return null;
+    if (this.#fleet.get(agent.key)?.agent !== agent) this.setAgent(agent);
+    const state = this.#fleet.get(agent.key)!;
+    state.cycle = this.#cycle;
+    state.left = Math.min(agent.free, agent.concurrency - state.runs.size);
+    return state.left > 0 ? state : null;
+  }
+
+  /** The classes in which something waits that an agent of the list can do. */
+  #open(states: readonly AgentState[]): TicketClass[] {
+    const open: TicketClass[] = [];
+    const { busy } = this.#waiting;
+    const note = (of: TicketClass, state: AgentState): void => {
+      if (of.cycle !== this.#cycle) {
+        of.cycle = this.#cycle;
+        of.free = [];
+        of.holds = 0;
+        of.passed = 0;
+        open.push(of);
+      }
+      of.free.push(state);
+    };
+    for (const state of states) {
+      if (state.fits.size < busy.size) {
+        for (const of of state.fits.keys()) if (of.size > 0) note(of, state);
+      } else for (const of of busy) if (state.fits.has(of)) note(of, state);
+    }
+    return open;
+  }
+
+  #assignShared(open: TicketClass[], limit: number, assignments: Assignment[]): void {
+    const aside: Entry[] = [];
+    const touched = new Set<TicketClass>();
+    while (assignments.length < limit && open.length > 0 && this.#underGlobalCap()) {
+      const entry = this.#pick(open);
+      if (entry === null) break;
+      const { line } = entry;
+      const of = line.class;
+      if (this.#isCapped(line.account)) {
+        this.#skip(line.account, touched);
+        continue;
+      }
+      this.#refresh(entry);
+      const placed = this.#placement.place(entry, of.free, this.#moment, this.#cycle, this.#explores(entry));
+      if (placed.kind === 'agent') this.#give(entry, placed.state, assignments);
+      else {
+        this.#waiting.take(entry);
+        aside.push(entry);
+        if (placed.kind === 'held') this.#wakeAt = Math.min(this.#wakeAt, entry.holdUntil);
+        else if (of.free.length === 0 || ++of.passed >= MOST_PASSED) of.free = [];
+      }
+      if (of.size === 0 || of.free.length === 0) open.splice(open.indexOf(of), 1);
+    }
+    for (const entry of aside) this.#waiting.putBack(entry, this.#moment.now);
+    for (const of of touched) of.dirty = true;
+  }
+
+  #pick(open: readonly TicketClass[]): Entry | null {
+    const rule = this.#rule;
+    let least = Infinity;
+    for (const of of open) least = Math.min(least, leastOf(of, rule));
+    if (least === Infinity) return null;
+    const limit = least + rule.lag;
+    const { agingShare, agingMs } = this.#policy;
+    if (agingShare > 0 && this.#options.random() < agingShare) {
+      const aged = this.#pickAged(open, limit, rule.now - agingMs);
+      if (aged !== null) return aged;
+    }
+    let best: Entry | null = null;
+    let keys: readonly number[] = [];
+    for (const of of open) {
+      const head = headOf(of, limit, rule);
+      if (head !== null && (best === null || standsBefore(head, of.headKeys, best, keys)))
+        [best, keys] = [head, of.headKeys];
+    }
+    return best;
+  }
+
+  #pickAged(open: readonly TicketClass[], limit: number, since: number): Entry | null {
+    let oldest: Entry | null = null;
+    for (const of of open) {
+      const entry = agedOf(of, limit, since, this.#rule);
+      if (entry !== null && (oldest === null || entry.ticket.readyAt < oldest.ticket.readyAt)) oldest = entry;
+    }
+    return oldest;
+  }
+
+  #assignBound(instance: string, states: readonly AgentState[], limit: number, assignments: Assignment[]): void {
+    const account = this.#fair.account(instance);
+    const none = new Set<Line>();
+    while (assignments.length < limit && this.#underGlobalCap() && !this.#isCapped(account)) {
+      let best: Entry | null = null;
+      for (const line of account.lines) {
+        if (none.has(line) || !states.some((state) => state.left > 0 && state.fits.has(line.class))) continue;
+        const entry = this.#rule.first(line);
+        if (best === null || standsBefore(entry, entry.keys, best, best.keys)) best = entry;
+      }
+      if (best === null) return;
+      this.#refresh(best);
+      const { line } = best;
+      const able = states.filter((state) => state.left > 0 && state.fits.has(line.class));
+      const state = this.#placement.bestOf(best, able, this.#moment, this.#explores(best));
+      if (state === null) none.add(line);
+      else this.#give(best, state, assignments);
+    }
+  }
+
+  #give(entry: Entry, state: AgentState, assignments: Assignment[]): void {
+    const { ticket, line, base } = entry;
+    const { now } = this.#moment;
+    this.#waiting.take(entry);
+    this.#begin(ticket.plan, ticket.n, line.account, line.class.type, base, state.agent.key, now, entry);
+    state.left--;
+    state.turn = ++this.#turn;
+    assignments.push({ ticket, agent: state.agent.key });
+  }
+
+  #begin(
+    plan: number,
+    n: number,
+    account: Account,
+    type: string,
+    base: number,
+    agent: string,
+    at: number,
+    entry: Entry | null,
+  ): void {
+    const charged = clamp(base * this.#options.estimates.factor(type, agent, at));
+    const { weight } = account;
+    const run = this.#fleet.begin({ plan, n, agent, account, at, end: at + charged, charged, weight, entry });
+    if (run === null) return;
+    this.#fair.begin(account, charged, weight);
+    this.#fair.countTurn(account, 1);
+    const state = this.#fleet.get(agent);
+    if (state !== undefined) occupy(state, this.#cycle, run.end);
+  }
+
+  #base({ spec, instance }: ReadyTicket): number {
+    return clamp(this.#options.estimates.base(spec, instance));
+  }
+
+  #refresh(entry: Entry): void {
+    const base = this.#base(entry.ticket);
+    if (base !== entry.base) this.#waiting.rebase(entry, base);
+  }
+
+  #explores({ ticket, line }: Entry): boolean {
+    return this.#policy.exploration && ticket.spec.risk_band === 'low' && line.account.mode === 'normal';
+  }
+
+  #standing(entry: Entry): readonly number[] {
+    if (entry.line.account.mode !== 'critical') return entry.keys;
+    if (isBestEffort(entry.ticket)) return [Infinity];
+    const moment = { now: this.#moment.now, base: entry.base };
+    return this.#order.map((plugin) => plugin.key(entry.ticket, moment));
+  }
+
+  #skip(account: Account, touched: Set<TicketClass>): void {
+    for (const line of account.lines) {
+      line.skipped = this.#cycle;
+      line.class.dirty = true;
+      touched.add(line.class);
+    }
+  }
+
+  #underGlobalCap(): boolean {
+    const { running } = this.#policy.caps;
+    return running === null || this.#fleet.running < running;
+  }
+
+  #isCapped({ running }: Account): boolean {
+    const { perCompany } = this.#policy.caps;
+    return perCompany !== null && running >= perCompany;
+  }
+
+  #underLabelCaps({ capped }: AgentState): boolean {
+    for (const label of capped)
+      if ((this.#fleet.labelRunning.get(label) ?? 0) >= this.#policy.caps.perLabel[label]) return false;
+    return true;
+  }
+}
+
+/** A duration that can be reckoned with, ms. */
+const clamp = (ms: number): number => (ms >= 1 ? Math.min(ms, MOST_CHARGED_MS) : 1);
