@@ -10,6 +10,7 @@ import type { TokenUsage } from '../agents/token-usage.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
+import type { Estimates } from '../scheduling/estimates.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import type { PlanRef } from './flow-store.ts';
 import { attemptOf, attemptsOf } from './attempt.ts';
@@ -20,6 +21,7 @@ import { FlushColumns, type JournalRow } from './flush-columns.ts';
 import { incidentOf } from './incident.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
+import { readyTicketOf } from './ready-ticket-of.ts';
 
 /** A journal row with the events it holds. */
 export type SealedRow = JournalRow & { recorded: JournalEvent[] };
@@ -59,10 +61,17 @@ export class FlowBatch {
   readonly columns = new FlushColumns();
   readonly #ready: ReadyQueue;
   readonly #stateOfKey: (key: number) => PlanState | undefined;
+  readonly #base: Estimates['base'];
   readonly #events = new Map<string, { events: JournalEvent[]; plans: Set<number>; given: number }>();
 
-  constructor(at: number, ready: ReadyQueue, stateOfKey: (key: number) => PlanState | undefined) {
+  constructor(
+    at: number,
+    ready: ReadyQueue,
+    stateOfKey: (key: number) => PlanState | undefined,
+    base: Estimates['base'],
+  ) {
     this.#stateOfKey = stateOfKey;
+    this.#base = base;
     this.at = at;
     this.#ready = ready;
   }
@@ -216,12 +225,8 @@ export class FlowBatch {
           break;
         }
         case 'ticket.ready': {
-          const { n } = command;
-          const { deadline } = draft.after.tickets[n];
-          this.#ready.add(
-            { plan: plan.key, n, instance: plan.instance, spec: draft.specs[n], createdAt: plan.created_at, deadline },
-            this.at,
-          );
+          const at = { plan, state: draft.after, specs: draft.specs };
+          this.#ready.add(readyTicketOf(at, command.n, this.at, this.#base), this.at);
           break;
         }
         case 'ticket.withdraw':

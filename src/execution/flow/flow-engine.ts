@@ -5,9 +5,11 @@ import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/a
 import type { Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
+import { PLAIN_ESTIMATES, type Estimates } from '../scheduling/estimates.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { schedule, type Assignment } from '../scheduling/schedule.ts';
 import { tokenOf } from './attempt.ts';
+import { claimTicket } from './claim-ticket.ts';
 import { ENGINE, FlowBatch, type AgentUsage, type By, type SealedRow } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
@@ -38,6 +40,8 @@ export type FlowEngineOptions = {
   clock: Clock;
   random: Random;
   registry: AgentRegistry;
+  /** What is expected of durations, for upward ranks. Default: what tasks say themselves. */
+  estimates?: Pick<Estimates, 'base'>;
   /** After each commit, in order; must not throw or wait. */
   onCommitted: (rows: readonly CommittedRow[]) => void;
   /** Companies came with their open plans, or went. */
@@ -67,11 +71,12 @@ export class FlowEngine implements JournalWriter {
   constructor(options: FlowEngineOptions) {
     this.#options = options;
     const { registry, clock, store } = options;
-    this.#owned = new OwnedPlans(registry);
+    const { base } = options.estimates ?? PLAIN_ESTIMATES;
+    this.#owned = new OwnedPlans(registry, base);
     this.#commits = new GroupCommit<FlowBatch>({
       clock,
       overlaps: store.tier === 'server',
-      open: () => new FlowBatch(this.#now(), this.ready, (key) => this.#owned.plans.get(key)?.state),
+      open: () => new FlowBatch(this.#now(), this.ready, (key) => this.#owned.plans.get(key)?.state, base),
       send: (batch, before) => this.#send(batch, before),
       commit: (batch) => this.#commit(batch),
       takeBack: (batch) => this.#owned.takeBack(batch),
@@ -132,6 +137,10 @@ export class FlowEngine implements JournalWriter {
   /** null = not open, or not owned here. */
   plan(key: number): LivePlan | null {
     return this.#owned.plans.get(key) ?? null;
+  }
+
+  allOpenPlans(): Iterable<LivePlan> {
+    return this.#owned.plans.values();
   }
 
   get openPlans(): number {
@@ -238,6 +247,22 @@ export class FlowEngine implements JournalWriter {
     return this.#commits.change((batch) =>
       batch.endAttempt(this.#holder(instance, key, fence), n, { type: 'released', at: batch.at, n, fence }, who),
     );
+  }
+
+  /** A ticket goes to an agent past the scheduler, see claimTicket; answers its fencing token. */
+  claim(
+    { instance, key, n }: Omit<LeaseRef, 'fence'>,
+    agent: string,
+    who: By,
+    mayLose: (agent: string) => boolean,
+  ): Promise<number> {
+    return this.#commits.change((batch) => {
+      if (!this.owns(instance)) throw notOwner(instance);
+      const plan = this.plan(key);
+      if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended');
+      claimTicket(batch, this.ready, { plan, n, agent, who }, mayLose);
+      return batch.stateOf(plan).tickets[n].fence;
+    });
   }
 
   /** Other capabilities' changes: their statements and their events in one transaction of their own, in the company's order. */

@@ -2,6 +2,7 @@ import { Deadlines } from '../../platform/deadlines.ts';
 import type { Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import { leaseIdOf } from '../plans/plan.ts';
+import type { Estimates } from '../scheduling/estimates.ts';
 import { ReadyQueue } from '../scheduling/ready-queue.ts';
 import { attemptsOf } from './attempt.ts';
 import { leaseChanges, type FlowBatch } from './flow-batch.ts';
@@ -9,6 +10,7 @@ import { isEnded, type Attempt, type PlanState } from './flow-state.ts';
 import type { LoadedCompany } from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
 import { remember, type OwnedCompany } from './owned-company.ts';
+import { readyTicketOf } from './ready-ticket-of.ts';
 
 /** The memory of a company's writer: its companies, their open plans, what is ready, and what is due. */
 export class OwnedPlans {
@@ -18,9 +20,11 @@ export class OwnedPlans {
   /** When each plan wants to be woken. */
   readonly timers = new Deadlines<number>();
   readonly #registry: AgentRegistry;
+  readonly #base: Estimates['base'];
 
-  constructor(registry: AgentRegistry) {
+  constructor(registry: AgentRegistry, base: Estimates['base']) {
     this.#registry = registry;
+    this.#base = base;
   }
 
   /** A company with its open plans, as the database holds them; leases of running tickets are granted again. */
@@ -67,11 +71,11 @@ export class OwnedPlans {
 
   /** Puts the ready tickets and the timer of a plan where they belong by its state. */
   ripen(plan: LivePlan, now: number): void {
-    const { key, instance, state, specs, created_at: createdAt } = plan;
+    const { key, state, specs } = plan;
     this.ready.removePlan(key);
-    state.tickets.forEach(({ status, deadline }, n) => {
+    state.tickets.forEach(({ status }, n) => {
       if (status !== 'ready' || state.control.paused) return;
-      this.ready.add({ plan: key, n, instance, spec: specs[n], createdAt, deadline }, now);
+      this.ready.add(readyTicketOf({ plan, state, specs }, n, null, this.#base), now);
     });
     if (state.timerAt !== null) this.timers.set(key, state.timerAt);
   }
