@@ -1,4 +1,8 @@
-import type { AgentSpec } from './execution/agents/agent.ts';
+import type { AgentSpec, AgentState } from './execution/agents/agent.ts';
+import type { AgentHistory } from './execution/agents/agent-history.ts';
+import type { Life } from './execution/agents/agent-life.ts';
+import type { TelemetrySample } from './execution/agents/agent-telemetry.ts';
+import type { TokenUsage } from './execution/agents/token-usage.ts';
 import type { ErrorClass } from './execution/flow/flow-state.ts';
 import type { ExecutionTicket, FlowCTelemetryEvent } from './platform/contracts/generated/records.ts';
 import type { Fault } from './platform/errors.ts';
@@ -81,10 +85,53 @@ export type WorkflowView = {
 
 export type AgentView = AgentSpec & {
   instance: string | null;
-  state: 'active' | 'draining' | 'silent';
+  /** What people want of it; else, when it is silent, `suspect` or `gone`. */
+  state: AgentState | 'suspect' | 'gone';
+  /** By its signs of life, as this process heard them. A person is always alive. */
+  life: Life;
+  /** It came back after it had gone away several times, and gets no work before then, epoch ms; null = it does. */
+  held_until: number | null;
   last_seen_at: number | null;
   running: number;
+  /** null = it sent none. */
+  telemetry: { at: number; values: Readonly<Record<string, number>> } | null;
 };
+export type AgentDetail = AgentView & {
+  registered_at: number;
+  /** The last ten, oldest first. */
+  versions: { version: string | null; at: number }[];
+  /** Of the last minutes, oldest first. */
+  telemetry_history: TelemetrySample[];
+  /** What it did since this process knows it; null = nothing is known. */
+  history: AgentHistory | null;
+  usage: UsageView;
+};
+/** What results said of their tokens; `since` null = none did. */
+export type UsageView = TokenUsage & { results: number; since: number | null };
+
+/** Something that waits for a person. */
+export type InboxItem = {
+  /** `ticket`: to be done. `task`: a destructive task to be approved. `plan`: a whole plan to be approved. */
+  kind: 'ticket' | 'task' | 'plan';
+  instance: string;
+  plan_id: string;
+  /** null = it is about the whole plan. */
+  ticket_id: string | null;
+  task_id: string | null;
+  description: string;
+  required_capabilities: readonly string[];
+  /** Epoch ms: a ticket's deadline; until when a plan may be approved, or the first deadline in it. */
+  due_at: number;
+  /** Since when it waits, epoch ms; null = it is not known. */
+  since: number | null;
+  /** Only of a ticket: whose inbox it is in, and what a result must name. */
+  agent_id: string | null;
+  lease_id: string | null;
+  fencing_token: number | null;
+  /** When the attempt ends by itself, epoch ms. */
+  expires_at: number | null;
+};
+export type InboxQuery = PageQuery & { instance?: string; agent_id?: string; ticket_id?: string };
 
 export type LeaseView = {
   lease_id: string;
@@ -232,9 +279,18 @@ export type Colmeia = {
       request: { telemetry?: unknown },
     ): Promise<{ agent_id: string; state: string }>;
     drain(who: Principal, agentId: string): Promise<{ agent_id: string; state: string }>;
+    /** No new work, through restarts of the agent too; its polls stay open. Not for keys of agents. */
+    cordon(who: Principal, agentId: string): Promise<{ agent_id: string; state: string }>;
+    /** Ends a cordon, or a drain. */
+    uncordon(who: Principal, agentId: string): Promise<{ agent_id: string; state: string }>;
     remove(who: Principal, agentId: string): Promise<void>;
-    get(who: Principal, agentId: string): Promise<AgentView>;
+    get(who: Principal, agentId: string): Promise<AgentDetail>;
     list(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<AgentView>>;
+    /** Tokens and cost of language models, by company (default) or by company and agent. */
+    usage(
+      who: Principal,
+      query: PageQuery & { instance?: string; by?: 'company' | 'agent' },
+    ): Promise<Page<UsageView & { instance: string; agent_id: string | null }>>;
     /** Long poll. The same idempotencyKey within a minute gives the same leases again. */
     lease(
       who: Principal,
@@ -258,14 +314,30 @@ export type Colmeia = {
         metadata?: Record<string, unknown>;
         logs?: string[];
       },
-    ): Promise<{ ticket_id: string; status: string }>;
+    ): Promise<{ ticket_id: string; status: string; warnings?: string[] }>;
     fail(
       who: Principal,
       leaseId: string,
       request: { fencing_token: number; error_message: string; error_class: ErrorClass; retry_after_ms?: number },
     ): Promise<{ ticket_id: string; status: string }>;
+    /** Gives a ticket back unstarted: no attempt is counted. A person gets no other ticket for a minute, so that it goes to somebody else first. */
+    release(
+      who: Principal,
+      leaseId: string,
+      request: { fencing_token: number; reason?: string },
+    ): Promise<{ ticket_id: string; status: string }>;
     /** An ExecutionResult record of an agent that speaks no leases. metadata.fencing_token, when given, must be the current one. */
     result(who: Principal, record: unknown): Promise<{ ticket_id: string; status: string }>;
+  };
+  inbox: {
+    /** What waits for people, soonest due first. An agent's key sees its own tickets. */
+    list(who: Principal, query: InboxQuery): Promise<Page<InboxItem>>;
+    /** Puts a ticket that is ready, or in somebody else's inbox, into a person's. Throws PLAN_STATE when an agent that is no person works on it. */
+    claim(
+      who: Principal,
+      ticketId: string,
+      request: { agent_id: string },
+    ): Promise<{ ticket_id: string; agent_id: string; lease_id: string; fencing_token: number }>;
   };
   instances: {
     create(who: Principal, request: { name: string; tier?: string }): Promise<InstanceView>;

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { Colmeia } from './colmeia.ts';
 import { instanceOperations } from './coordination/instances/instance-operations.ts';
+import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
 import { AgentRegistry } from './execution/agents/agent-registry.ts';
+import { listPeople } from './execution/agents/agent-store.ts';
+import { startTokenCount } from './execution/agents/count-tokens.ts';
+import { inboxOperations } from './execution/agents/inbox-operations.ts';
+import { journalAgentLife } from './execution/agents/journal-agent-life.ts';
 import { leaseOperations } from './execution/agents/lease-operations.ts';
 import type { Context } from './execution/context.ts';
 import { eventOperations } from './execution/flow/event-operations.ts';
@@ -116,10 +121,12 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   });
   const feed = new JournalFeed({ store, clock, random, log });
   const status = new FlowStatus();
-  const registry = new AgentRegistry(clock, options.leaseDurationMs ?? 30_000);
+  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? 10_000;
+  const registry = new AgentRegistry(clock, options.leaseDurationMs ?? 30_000, heartbeatIntervalMs);
   const onCommitted = (rows: readonly CommittedRow[]): void => {
     feed.publish(rows);
     observeCommitted(metrics, rows);
+    noteAttempts(registry, rows);
     status.observe(rows);
     logCommitted(log, rows, options.debug ?? false);
   };
@@ -161,6 +168,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
       host,
       advertise,
       methods: peerMethods(writer, engine, registry),
+      heard: () => registry.takeHeard(),
       log,
     });
   }
@@ -168,6 +176,8 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     replicas === null
       ? embeddedWriters(writer, engine, registry)
       : replicatedWriters({ writer, engine, registry, replicas, unavailable: () => store.unavailable() });
+  const agentLife = journalAgentLife({ registry, engine, log });
+  for (const { instance, spec, state } of await listPeople(store)) registry.put(instance, spec, state);
   await authenticator.start();
   await feed.start();
   await (replicas === null ? own() : replicas.start());
@@ -182,11 +192,12 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     policy,
     metrics,
     settings: {
-      heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
+      heartbeatIntervalMs,
       defaultInstance: options.defaultInstance ?? 'default',
     },
   };
   const background = { store, feed, clock, random, log, instances: () => engine.ownedCompanies() };
+  consumers.push(startTokenCount(background));
   if (options.telemetry) consumers.push(startTelemetrySink({ ...background, ...options.telemetry, metrics }));
   if (options.otelEndpoint) {
     const { openTraceExporter } = await import('./platform/observability/tracing.ts');
@@ -208,6 +219,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     registry.close();
+    agentLife.stop();
     await Promise.all(consumers.map((consumer) => consumer.stop()));
     await feed.stop();
     await engine.stop();
@@ -221,6 +233,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     tickets: ticketOperations(context),
     agents: agentOperations(context),
     leases: leaseOperations(context),
+    inbox: inboxOperations(context),
     instances: instanceOperations({
       instances,
       append,

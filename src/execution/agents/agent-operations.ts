@@ -1,12 +1,15 @@
-import type { AgentView, Colmeia } from '../../colmeia.ts';
-import { ColmeiaError } from '../../platform/errors.ts';
+import type { Colmeia } from '../../colmeia.ts';
+import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
 import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
-import { agentKeyOf, type AgentSpec } from './agent.ts';
-import type { LiveAgent } from './agent-registry.ts';
+import { agentIdOf, agentKeyOf, type AgentSpec, type AgentState } from './agent.ts';
 import { deleteAgent, findAgents, listAgents, setAgentState, upsertAgent, type KeptAgent } from './agent-store.ts';
+import { keepTelemetry, parseTelemetry } from './agent-telemetry.ts';
+import { agentDetail, agentView } from './agent-view.ts';
+import { listUsage, usageOfAgent } from './token-usage-store.ts';
+import type { LiveAgent } from './live-agent.ts';
 import { parseAgentSpec } from './parse-agent-spec.ts';
 import { RecentPolls } from './recent-polls.ts';
 
@@ -48,6 +51,15 @@ export function agentOperations(context: Context): Colmeia['agents'] {
     await writers.at(instance, (writer) => writer.append({ instance, events: [event], statements: [statement] }));
   };
 
+  const setState = async (who: Principal, agentId: string, state: AgentState, event: string) => {
+    const agent = await find(who, agentId);
+    if (agent.state !== state) {
+      await change(who, agent, event, setAgentState(agent.instance, agentId, state));
+      writers.agentChanged({ instance: agent.instance, spec: agent.spec, state });
+    }
+    return { agent_id: agentId, state };
+  };
+
   return {
     async register(who, value) {
       const spec = parseAgentSpec(value);
@@ -55,10 +67,14 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       const { instance } = who;
       const held = heldLeases((value as { held?: unknown }).held);
       const known = registry.get(agentKeyOf(instance, spec.agent_id));
-      const isNews = known?.state !== 'active' || JSON.stringify(known.spec) !== JSON.stringify(spec);
-      if (isNews) await change(who, { instance, spec }, 'agent.registered', upsertAgent(instance, spec));
-      if (isNews || held !== undefined) writers.agentChanged({ instance, spec, state: 'active', held });
-      else known.lastSeenAt = clock.now();
+      const isNews =
+        known === undefined || known.state === 'draining' || JSON.stringify(known.spec) !== JSON.stringify(spec);
+      if (isNews) await change(who, { instance, spec }, 'agent.registered', upsertAgent(instance, spec, clock.now()));
+      // A cordon outlives the agent's restarts.
+      const kept = known ?? (await findAgents(store, { as: 'coordinator' }, spec.agent_id)).find(isOf(instance));
+      const state = kept?.state === 'cordoned' ? 'cordoned' : 'active';
+      if (isNews || held !== undefined) writers.agentChanged({ instance, spec, state, held });
+      else registry.seen(known);
       return {
         agent_id: spec.agent_id,
         heartbeat_interval_ms: settings.heartbeatIntervalMs,
@@ -67,17 +83,23 @@ export function agentOperations(context: Context): Colmeia['agents'] {
     },
     async heartbeat(who, agentId, { telemetry }) {
       const agent = await find(who, agentId);
-      agent.lastSeenAt = clock.now();
-      if (telemetry !== undefined && JSON.stringify(telemetry).length <= 16_384) agent.telemetry = telemetry;
+      registry.seen(agent, true); // alive it is, whatever it says
+      if (telemetry !== undefined) {
+        const faults: Fault[] = [];
+        const values = parseTelemetry(telemetry, faults);
+        if (faults.length > 0) throw invalid(faults);
+        agent.telemetry = keepTelemetry(agent.telemetry, values, clock.now());
+      }
       return { agent_id: agentId, state: agent.state };
     },
-    async drain(who, agentId) {
-      const agent = await find(who, agentId);
-      if (agent.state !== 'draining') {
-        await change(who, agent, 'agent.draining', setAgentState(agent.instance, agentId, 'draining'));
-        writers.agentChanged({ instance: agent.instance, spec: agent.spec, state: 'draining' });
-      }
-      return { agent_id: agentId, state: 'draining' };
+    drain: (who, agentId) => setState(who, agentId, 'draining', 'agent.draining'),
+    async cordon(who, agentId) {
+      mustDirect(who);
+      return setState(who, agentId, 'cordoned', 'agent.cordoned');
+    },
+    async uncordon(who, agentId) {
+      mustDirect(who);
+      return setState(who, agentId, 'active', 'agent.uncordoned');
     },
     async remove(who, agentId) {
       const agent = await find(who, agentId);
@@ -86,7 +108,9 @@ export function agentOperations(context: Context): Colmeia['agents'] {
     },
     async get(who, agentId) {
       mustDirectOrBe(who, agentId);
-      return viewOf(context, await findKept(who, agentId));
+      const kept = await findKept(who, agentId);
+      const usage = await usageOfAgent(store, scopeOf(who), agentKeyOf(kept.instance, agentId));
+      return agentDetail(context, kept, usage);
     },
     async list(who, query) {
       mustDirect(who);
@@ -101,7 +125,20 @@ export function agentOperations(context: Context): Colmeia['agents'] {
         rows,
         limit,
         (agent) => [agent.instance ?? SYSTEM_INSTANCE, agent.spec.agent_id],
-        (agent) => viewOf(context, agent),
+        (agent) => agentView(context, agent),
+      );
+    },
+    async usage(who, query) {
+      mustDirect(who);
+      const limit = pageLimit(query.limit);
+      const [instance, agent] = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
+      const byAgent = query.by === 'agent';
+      const scope = { instance: filterOf(who, query.instance), byAgent, after: { instance, agent }, limit: limit + 1 };
+      return pageOf(
+        await listUsage(store, scopeOf(who), scope),
+        limit,
+        (row) => [row.instance, row.agent ?? ''],
+        ({ agent: key, ...row }) => ({ ...row, agent_id: key === null ? null : agentIdOf(key) }),
       );
     },
     async lease(who, agentId, request, more = {}) {
@@ -145,18 +182,13 @@ function mustDirectOrBe(who: Principal, agentId: string): void {
   if (who.kind === 'agent') mustActAs(who, agentId);
 }
 
-function viewOf({ registry, clock, settings }: Context, { instance, spec, state }: KeptAgent): AgentView {
-  const live = registry.get(agentKeyOf(instance, spec.agent_id));
-  const isSilent =
-    live === undefined || (live.polls.size === 0 && clock.now() - live.lastSeenAt > 3 * settings.heartbeatIntervalMs);
-  return {
-    ...spec,
-    instance,
-    state: state === 'active' && isSilent ? 'silent' : state,
-    last_seen_at: live?.lastSeenAt ?? null,
-    running: live?.leases.size ?? 0,
-  };
-}
+const isOf =
+  (instance: string | null) =>
+  (agent: KeptAgent): boolean =>
+    agent.instance === instance;
+
+const invalid = (faults: Fault[]): ColmeiaError =>
+  new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, { faults });
 
 function wholeNumber(value: unknown, path: string, min: number, max: number): number {
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;

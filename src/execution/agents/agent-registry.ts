@@ -1,28 +1,23 @@
 import type { Clock } from '../../platform/clock.ts';
 import { Deadlines } from '../../platform/deadlines.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
-import type { Candidate } from '../scheduling/schedule.ts';
-import { agentKeyOf, type AgentSpec, type Lease } from './agent.ts';
+import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
+import { defaultsOf } from '../scheduling/setting.ts';
+import { agentIdOf, agentKeyOf, type AgentSpec, type AgentState, type Lease } from './agent.ts';
+import { AGENT_LIFE_SETTINGS, AgentLives } from './agent-life.ts';
+import { keepLogs } from './keep-logs.ts';
+import {
+  newLiveAgent,
+  reportOf,
+  schedulerAgentOf,
+  type LifeReport,
+  type LiveAgent,
+  type Poll,
+  type SignOfLife,
+} from './live-agent.ts';
 
-type Poll = { max: number; give: (leases: Lease[]) => void };
-
-export type LiveAgent = {
-  key: string;
-  instance: string | null;
-  spec: AgentSpec;
-  state: 'active' | 'draining';
-  lastSeenAt: number;
-  telemetry: unknown;
-  leases: Set<Lease>;
-  polls: Set<Poll>;
-  candidate: Candidate;
-};
-
-/** Lines of log kept per attempt; the oldest go first. */
-const LOG_LINES = 1_000;
-/** Characters kept of one line. */
-const LOG_LINE_LENGTH = 4_000;
-
+/** How long a person is offered nothing after giving a ticket back. */
+const REST_MS = 60_000;
 /**
  * The agents this process knows, their polls and their leases. Memory only: the tickets in the database are what counts,
  * and after a restart the leases of running tickets are granted again for one lease duration.
@@ -34,42 +29,58 @@ export class AgentRegistry {
   readonly #leases = new Map<string, Lease>();
   readonly #expiries = new Deadlines<Lease>();
   readonly #polling = new Set<LiveAgent>();
+  /** They need not ask: what is theirs to do waits in their inbox. */
+  readonly #people = new Set<LiveAgent>();
+  readonly #lives: AgentLives<LiveAgent>;
+  #timer: NodeJS.Timeout | null = null;
+  #timerAt = Infinity;
+  #isClosed = false;
+  /** Signs of life that the other replicas have not been told. */
+  readonly #heard = new Map<LiveAgent, { at: number; beat: boolean }>();
   /** Called when an agent asks for work. */
   onDemand: () => void = () => {};
+  /** Called when leases have run out before their time. */
+  onExpired: () => void = () => {};
+  /** Called with what agents say of themselves when it is new; null = the agent is not known any more. */
+  onAgent: (agent: SchedulerAgent | null, key: string) => void = () => {};
+  /** Called with agents that went away or came back, as often as `AgentLives` lets them. */
+  onLife: (reports: LifeReport[]) => void = () => {};
 
-  constructor(clock: Clock, leaseDurationMs: number) {
+  constructor(
+    clock: Clock,
+    leaseDurationMs: number,
+    heartbeatIntervalMs = 10_000,
+    lifeSettings = defaultsOf(AGENT_LIFE_SETTINGS),
+  ) {
     this.#clock = clock;
     this.leaseDurationMs = leaseDurationMs;
+    this.#lives = new AgentLives(heartbeatIntervalMs, leaseDurationMs, lifeSettings);
   }
 
-  /** Adds an agent or changes what it said of itself; its leases and polls stay. */
-  put(instance: string | null, spec: AgentSpec, state: 'active' | 'draining' = 'active'): LiveAgent {
+  /** Adds an agent or changes what it said of itself, which is a sign of life; its leases and polls stay. */
+  put(instance: string | null, spec: AgentSpec, state: AgentState = 'active'): LiveAgent {
     const key = agentKeyOf(instance, spec.agent_id);
-    const candidate: Candidate = {
-      key,
-      instance,
-      taskTypes: new Set(spec.task_types),
-      capabilities: new Set(spec.capabilities),
-      free: 0,
-      concurrency: spec.concurrency,
-    };
+    const now = this.#clock.now();
     const known = this.#agents.get(key);
-    const agent: LiveAgent = known ?? {
-      key,
-      instance,
-      spec,
-      state,
-      lastSeenAt: this.#clock.now(),
-      telemetry: null,
-      leases: new Set(),
-      polls: new Set(),
-      candidate,
-    };
-    Object.assign(agent, { spec, state, candidate, lastSeenAt: this.#clock.now() });
-    if (known === undefined)
+    const isNews = known === undefined || JSON.stringify(known.spec) !== JSON.stringify(spec);
+    const agent = known ?? newLiveAgent(instance, spec, now);
+    Object.assign(agent, { spec, state });
+    if (known === undefined) {
       for (const lease of this.#leases.values()) if (lease.agent === key) agent.leases.add(lease);
-    this.#agents.set(key, agent);
-    if (agent.polls.size > 0) this.onDemand();
+      this.#agents.set(key, agent);
+    }
+    if (spec.kind === 'person') this.#people.add(agent);
+    else this.#people.delete(agent);
+    if (known === undefined || isNews) {
+      agent.scheduler = schedulerAgentOf(key, instance, spec);
+      this.#lives.add(agent);
+      for (const lease of agent.leases) this.#extend(lease, agent);
+    }
+    this.seen(agent);
+    this.#arm();
+    this.#refresh(agent);
+    if (isNews) this.onAgent(agent.scheduler, key);
+    if (agent.scheduler.free > 0) this.onDemand();
     return agent;
   }
 
@@ -89,21 +100,135 @@ export class AgentRegistry {
     return this.#agents.values();
   }
 
-  /** Draining: its open polls end empty and it gets no more. */
-  setState(key: string, state: 'active' | 'draining'): void {
+  people(): IterableIterator<LiveAgent> {
+    return this.#people.values();
+  }
+
+  /** Draining: its open polls end empty and it gets no more. Cordoned: they stay open, and nothing comes. */
+  setState(key: string, state: AgentState): void {
     const agent = this.#agents.get(key);
     if (agent === undefined) return;
     agent.state = state;
     if (state === 'draining') for (const poll of [...agent.polls]) poll.give([]);
+    this.#refresh(agent);
+    if (agent.scheduler.free > 0) this.onDemand();
   }
 
-  /** Its open polls end empty; its leases run out. */
+  /** Its open polls end empty; its leases run out, those of a person at once. */
   remove(key: string): void {
     const agent = this.#agents.get(key);
     if (agent === undefined) return;
     for (const poll of [...agent.polls]) poll.give([]);
-    this.#agents.delete(key);
+    if (agent.spec.kind === 'person') this.#expireAll(agent);
+    this.#drop(agent);
   }
+
+  #drop(agent: LiveAgent): void {
+    this.#agents.delete(agent.key);
+    this.#people.delete(agent);
+    this.#heard.delete(agent);
+    this.#lives.delete(agent);
+    this.onAgent(null, agent.key);
+  }
+
+  // — life ————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** A call of the agent. `beat`: its own heartbeat, whose interval it is then held to. */
+  seen(agent: LiveAgent, beat = false): void {
+    const now = this.#clock.now();
+    const told = this.#heard.get(agent);
+    this.#heard.set(agent, { at: now, beat: beat || (told?.beat ?? false) });
+    this.#seenAt(agent, now, beat);
+  }
+
+  #seenAt(agent: LiveAgent, at: number, beat: boolean): void {
+    if (!this.#lives.seen(agent, at, beat)) return;
+    this.#arm();
+    this.#refresh(agent);
+    if (agent.scheduler.free > 0) this.onDemand();
+  }
+
+  /** A call about a lease is one of its agent. */
+  heardOf(leaseId: string): Lease | undefined {
+    const lease = this.#leases.get(leaseId);
+    const agent = lease && this.#agents.get(lease.agent);
+    if (agent) this.seen(agent);
+    return lease;
+  }
+
+  /** What was heard since the last call, for the other replicas. */
+  takeHeard(): SignOfLife[] {
+    const now = this.#clock.now();
+    const signs = [...this.#heard].map(([{ key }, { at, beat }]) => ({ key, agoMs: Math.max(0, now - at), beat }));
+    this.#heard.clear();
+    return signs;
+  }
+
+  /** What another replica heard. */
+  heardElsewhere(signs: readonly SignOfLife[]): void {
+    const now = this.#clock.now();
+    for (const { key, agoMs, beat } of signs) {
+      const agent = this.#agents.get(key);
+      if (agent) this.#seenAt(agent, now - agoMs, beat);
+    }
+  }
+
+  /** A person who gave a ticket back gets no other for a while, so that it goes to somebody else first. */
+  gaveBack(key: string): void {
+    const agent = this.#agents.get(key);
+    if (agent?.spec.kind !== 'person') return;
+    this.#lives.hold(agent, this.#clock.now() + REST_MS);
+    this.#refresh(agent);
+    this.#arm();
+  }
+
+  #look(): void {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    const now = this.#clock.now();
+    const { suspected, left, gone, returned, opened, forgotten } = this.#lives.look(now);
+    const reports: LifeReport[] = [];
+    for (const agent of gone) reports.push(reportOf('agent.gone', agent, now));
+    for (const agent of returned) reports.push(reportOf('agent.returned', agent, now));
+    for (const agent of left) this.#expireAll(agent);
+    for (const agent of [...suspected, ...left, ...opened]) this.#refresh(agent);
+    for (const agent of forgotten) this.#drop(agent);
+    this.#arm();
+    if (reports.length > 0) this.onLife(reports);
+    if (opened.some(({ scheduler }) => scheduler.free > 0)) this.onDemand();
+  }
+
+  #arm(): void {
+    const at = this.#lives.next();
+    if (this.#isClosed || at >= this.#timerAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#look(), Math.min(Math.max(0, at - this.#clock.now()), 2 ** 31 - 1));
+    this.#timer.unref?.(); // absent under simulated time
+  }
+
+  #expireAll(agent: LiveAgent): void {
+    for (const lease of agent.leases) this.expireNow(lease);
+    if (agent.leases.size > 0) this.onExpired();
+  }
+
+  /** What the scheduler sees follows from the rest. */
+  #refresh(agent: LiveAgent): void {
+    const { scheduler, state, life } = agent;
+    scheduler.open = state === 'active' && life.life === 'alive' && life.heldUntil <= this.#clock.now();
+    scheduler.free = Math.max(0, Math.min(this.#asked(agent), agent.spec.concurrency - agent.leases.size));
+  }
+
+  /** Tickets it asks for. */
+  #asked(agent: LiveAgent): number {
+    if (!agent.scheduler.open) return 0;
+    if (agent.spec.kind === 'person') return agent.spec.concurrency;
+    let asked = 0;
+    for (const poll of agent.polls) asked += poll.max;
+    return asked;
+  }
+
+  // — leases ——————————————————————————————————————————————————————————————————————————————————————————————————
 
   lease(leaseId: string): Lease | undefined {
     return this.#leases.get(leaseId);
@@ -111,7 +236,7 @@ export class AgentRegistry {
 
   /** Waits for work; resolves empty when nothing came in time, the agent drains, or the signal aborts. */
   poll(agent: LiveAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<Lease[]> {
-    agent.lastSeenAt = this.#clock.now();
+    this.seen(agent);
     if (agent.state === 'draining' || signal?.aborted || max < 1) return Promise.resolve([]);
     return new Promise((resolve) => {
       const poll: Poll = {
@@ -121,6 +246,9 @@ export class AgentRegistry {
           signal?.removeEventListener('abort', onAbort);
           agent.polls.delete(poll);
           if (agent.polls.size === 0) this.#polling.delete(agent);
+          // Until now the open poll stood for the agent; a connection that broke says nothing.
+          if (!signal?.aborted && !agent.life.keepsInterval) this.seen(agent);
+          this.#refresh(agent);
           resolve(leases);
         },
       };
@@ -129,6 +257,7 @@ export class AgentRegistry {
       signal?.addEventListener('abort', onAbort, { once: true });
       agent.polls.add(poll);
       this.#polling.add(agent);
+      this.#refresh(agent);
       this.onDemand();
     });
   }
@@ -140,38 +269,47 @@ export class AgentRegistry {
   candidates(
     freed: ReadonlyMap<string, number>,
     pending: { freed: ReadonlyMap<string, number>; taken: ReadonlyMap<string, number> } | null,
-  ): Candidate[] {
-    const candidates: Candidate[] = [];
-    for (const agent of this.#polling) {
-      if (agent.state !== 'active') continue;
+  ): SchedulerAgent[] {
+    const candidates: SchedulerAgent[] = [];
+    const consider = (agent: LiveAgent): void => {
+      if (!agent.scheduler.open) return;
       const taken = pending?.taken.get(agent.key) ?? 0;
       const ended = (freed.get(agent.key) ?? 0) + (pending?.freed.get(agent.key) ?? 0);
-      let asked = -taken;
-      for (const poll of agent.polls) asked += poll.max;
+      const asked = this.#asked(agent) - taken;
       const free = Math.min(asked, agent.spec.concurrency - agent.leases.size - taken + ended);
-      if (free <= 0) continue;
-      agent.candidate.free = free;
-      candidates.push(agent.candidate);
-    }
+      agent.scheduler.free = Math.max(0, free);
+      if (free > 0) candidates.push(agent.scheduler);
+    };
+    for (const agent of this.#polling) if (agent.spec.kind !== 'person') consider(agent);
+    for (const agent of this.#people) consider(agent);
     return candidates;
   }
 
-  /** Takes up a lease whose ticket is running after the commit, or was running before a restart. */
-  grant(lease: Omit<Lease, 'expiresAt' | 'stop' | 'progress' | 'logs'>, stop = false): Lease {
-    const granted: Lease = {
-      ...lease,
-      expiresAt: this.#clock.now() + this.leaseDurationMs,
-      stop,
-      progress: null,
-      logs: [],
-    };
+  /**
+   * Takes up a lease whose ticket is running after the commit, or was running before a restart. `until`: when the attempt
+   * must end; a person's lease lasts so long.
+   */
+  grant(
+    { until, ...lease }: Omit<Lease, 'expiresAt' | 'stop' | 'progress' | 'logs'> & { until?: number },
+    stop = false,
+  ): Lease {
+    const granted: Lease = { ...lease, expiresAt: until ?? 0, stop, progress: null, logs: [] };
+    const agent = this.#agents.get(granted.agent);
     this.#leases.set(granted.leaseId, granted);
-    this.#expiries.set(granted, granted.expiresAt);
-    this.#agents.get(granted.agent)?.leases.add(granted);
+    this.#extend(granted, agent);
+    agent?.leases.add(granted);
+    if (agent) this.#refresh(agent);
     return granted;
   }
 
-  /** Hands granted leases to the polls of one agent, in order; what no poll takes comes back. */
+  /** By one lease duration from now. A person's lease ends with the attempt, which the flow sees to. */
+  #extend(lease: Lease, agent: LiveAgent | undefined): void {
+    if (agent?.spec.kind === 'person') return this.#expiries.delete(lease);
+    lease.expiresAt = this.#clock.now() + this.leaseDurationMs;
+    this.#expiries.set(lease, lease.expiresAt);
+  }
+
+  /** Hands granted leases to the polls of one agent, in order; what no poll takes comes back, but for a person's: they wait in the inbox. */
   deliver(agentKey: string, leases: Lease[]): Lease[] {
     const agent = this.#agents.get(agentKey);
     let from = 0;
@@ -179,7 +317,7 @@ export class AgentRegistry {
       if (from >= leases.length) break;
       poll.give(leases.slice(from, (from += poll.max)));
     }
-    return leases.slice(from);
+    return agent?.spec.kind === 'person' ? [] : leases.slice(from);
   }
 
   /** The attempt is alive; throws LEASE_FENCED when it is not the one that counts. */
@@ -188,12 +326,11 @@ export class AgentRegistry {
     if (lease === undefined || lease.fence !== fence) {
       throw new ColmeiaError('LEASE_FENCED', `lease "${leaseId}" with fencing token ${fence} is not held any more`);
     }
-    lease.expiresAt = this.#clock.now() + this.leaseDurationMs;
-    this.#expiries.set(lease, lease.expiresAt);
+    const agent = this.#agents.get(lease.agent);
+    this.#extend(lease, agent);
     if (progress !== undefined) lease.progress = progress;
     if (logs !== undefined) keepLogs(lease, logs);
-    const agent = this.#agents.get(lease.agent);
-    if (agent) agent.lastSeenAt = this.#clock.now();
+    if (agent) this.seen(agent);
     return lease;
   }
 
@@ -203,7 +340,10 @@ export class AgentRegistry {
     if (lease === undefined) return;
     this.#leases.delete(leaseId);
     this.#expiries.delete(lease);
-    this.#agents.get(lease.agent)?.leases.delete(lease);
+    const agent = this.#agents.get(lease.agent);
+    if (agent === undefined) return;
+    agent.leases.delete(lease);
+    this.#refresh(agent);
   }
 
   nextExpiry(): number {
@@ -213,6 +353,16 @@ export class AgentRegistry {
   /** Leases that ran out; each is named once. */
   takeExpired(now: number): Lease[] {
     return this.#expiries.take(now);
+  }
+
+  /** For the journal: why a lease that ran out did. */
+  whyExpired({ agent: key }: Lease): string {
+    const agent = this.#agents.get(key);
+    const life = agent?.life.life ?? 'alive';
+    const name = `agent ${agentIdOf(key)}`;
+    if (life === 'gone')
+      return `${name} is gone: nothing was heard of it for ${this.#clock.now() - agent!.life.lastSeenAt} ms`;
+    return `${name} was not heard of for ${this.leaseDurationMs} ms`;
   }
 
   /** Makes a lease run out (again) at once. */
@@ -227,11 +377,8 @@ export class AgentRegistry {
 
   /** Ends every poll, so that the process can stop. */
   close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
     for (const agent of this.#agents.values()) for (const poll of [...agent.polls]) poll.give([]);
   }
-}
-
-export function keepLogs(lease: Lease, logs: readonly string[]): void {
-  for (const line of logs) lease.logs.push(line.length > LOG_LINE_LENGTH ? `${line.slice(0, LOG_LINE_LENGTH)}…` : line);
-  if (lease.logs.length > LOG_LINES) lease.logs.splice(0, lease.logs.length - LOG_LINES);
 }

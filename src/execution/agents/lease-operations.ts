@@ -48,8 +48,9 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
     lease: LeaseRef,
     request: { output: Record<string, unknown>; metadata?: Record<string, unknown>; logs?: readonly string[] },
   ) => {
-    await completeTicket(context, who, lease, request.output, request.metadata, request.logs);
-    return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'COMPLETED' };
+    const warnings = await completeTicket(context, who, lease, request.output, request.metadata, request.logs);
+    const said = warnings.length === 0 ? {} : { warnings };
+    return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'COMPLETED', ...said };
   };
 
   const fail = async (
@@ -100,6 +101,14 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       }
       refuse(faults);
       return fail(who, await find(who, leaseId, fencing_token), error_class, error_message, retry_after_ms ?? null);
+    },
+    async release(who, leaseId, { fencing_token, reason }) {
+      const isText = typeof reason === 'string' && reason.isWellFormed() && !reason.includes('\u0000');
+      if (reason !== undefined && !isText) refuse([{ path: 'reason', message: 'must be a text' }]);
+      const lease = await find(who, leaseId, fencing_token);
+      const why = reason === undefined ? {} : { why: reason.slice(0, ERROR_LIMIT) };
+      await writers.at(lease.instance, (writer) => writer.release({ ...lease, who: { by: actorOf(who), ...why } }));
+      return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'PENDING' };
     },
     async result(who, value) {
       const parsed = parseRecord('ExecutionResult', value);

@@ -1,9 +1,12 @@
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { AGENT_KINDS, type AgentSpec } from './agent.ts';
+import { checkPrices } from './token-usage.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$/;
 const LIST_LIMIT = 200;
 const MAX_CONCURRENCY = 10_000;
+/** Tickets that a person has in the inbox at once, unless they say otherwise. */
+const PERSON_CONCURRENCY = 10;
 
 /** What POST /api/v1/agents takes, with its defaults; throws INVALID_REQUEST with every fault. */
 export function parseAgentSpec(value: unknown): AgentSpec {
@@ -18,7 +21,7 @@ export function parseAgentSpec(value: unknown): AgentSpec {
     kind: (given.kind ?? 'service') as AgentSpec['kind'],
     task_types: names(given.task_types ?? [], 'task_types', faults),
     capabilities: names(given.capabilities ?? [], 'capabilities', faults),
-    concurrency: (given.concurrency ?? 1) as number,
+    concurrency: (given.concurrency ?? (given.kind === 'person' ? PERSON_CONCURRENCY : 1)) as number,
     labels: labels(given.labels ?? {}, faults),
     region: text(given.region, 'region', faults),
     version: text(given.version, 'version', faults),
@@ -35,6 +38,7 @@ export function parseAgentSpec(value: unknown): AgentSpec {
   }
   if (Array.isArray(given.task_types) ? given.task_types.length === 0 : true)
     faults.push({ path: 'task_types', message: 'must be a list of at least one task type' });
+  checkPrices(spec.labels, faults);
   if (faults.length > 0)
     throw new ColmeiaError('INVALID_REQUEST', `the agent is invalid: ${faults[0].path}: ${faults[0].message}`, {
       faults,

@@ -1,9 +1,11 @@
+import type { InboxItem } from '../../colmeia.ts';
 import type { ErrorClass, PlanStatus, FlowEvent } from './flow-state.ts';
 import type { Statements } from './flow-store.ts';
 import type { PlanContent } from './live-plan.ts';
 import type { Submission, Submitted } from './submission.ts';
 import type { By } from './flow-batch.ts';
 import type { AgentSpec, AgentState, Lease } from '../agents/agent.ts';
+import type { InboxSearch } from '../agents/inbox.ts';
 import type { ReportedUsage } from '../agents/token-usage.ts';
 import type { GeneratedTickets } from '../plans/generate-tickets.ts';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
@@ -44,6 +46,8 @@ export type CompanyWriter = {
   ): Promise<void>;
   /** The ticket goes back unstarted: no attempt is counted. */
   release(input: LeaseRef & { who: By }): Promise<void>;
+  /** Gives a ticket to a person past the scheduler; answers the fencing token. Throws PLAN_STATE. */
+  claim(input: { instance: string; key: number; n: number; agent: string; who: By }): Promise<number>;
   heartbeat(input: LeaseRef & { progress?: number; logs?: string[] }): Promise<{ expiresAt: number; cancel: boolean }>;
   append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
 };
@@ -54,6 +58,8 @@ export type CompanyWriters = {
   at<T>(instance: string, ask: (writer: CompanyWriter) => Promise<T>): Promise<T>;
   /** Work for an agent from every replica; resolves empty after `waitMs`. */
   poll(agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]>;
+  /** What waits for people, from every replica that can be reached; in no order. */
+  inbox(search: InboxSearch): Promise<InboxItem[]>;
   /** An agent has changed or gone: every replica hears of it. */
   agentChanged(news: AgentNews): void;
 };

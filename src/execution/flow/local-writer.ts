@@ -94,6 +94,10 @@ export function localWriter({
       if (lease) registry.gaveBack(lease.agent); // first, or it would be offered to the same person again
       await engine.giveBack({ instance, key, n, fence }, who);
     },
+    async claim({ instance, key, n, agent, who }) {
+      mustOwn(instance);
+      return engine.claim({ instance, key, n }, agent, who, (holder) => registry.get(holder)?.spec.kind === 'person');
+    },
     async append({ instance, events, statements }) {
       mustOwn(instance);
       await engine.append(instance, events, statements);

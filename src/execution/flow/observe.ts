@@ -1,5 +1,6 @@
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import type { Clock } from '../../platform/clock.ts';
+import type { TokenUsage } from '../agents/token-usage.ts';
 import { priorityScore } from '../plans/priority-score.ts';
 import type { CommittedRow, FlowEngineOptions } from './flow-engine.ts';
 
@@ -56,6 +57,7 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
         case 'ticket.completed':
           completed++;
           observeAttempt(metrics, data);
+          if (data?.usage !== undefined) observeUsage(metrics, data.usage as TokenUsage);
           break;
         case 'plan.received':
           received++;
@@ -135,6 +137,12 @@ function observeAttempt(metrics: Metrics, data: Data | undefined): void {
   if (typeof slack !== 'number') return;
   metrics.slaRemainingMs.observe(Math.max(0, slack));
   metrics.slaRemainingSeconds.set(slack / 1_000);
+}
+
+function observeUsage(metrics: Metrics, { input_tokens, output_tokens, cost_usd }: TokenUsage): void {
+  metrics.llmTokens.inc({ direction: 'input' }, input_tokens);
+  metrics.llmTokens.inc({ direction: 'output' }, output_tokens);
+  metrics.llmCostUsd.inc(cost_usd);
 }
 
 function observeEnd(metrics: Metrics, ended: { inc(): void }, data: Data | undefined): void {

@@ -3,6 +3,7 @@ import { isColmeiaError } from '../../platform/errors.ts';
 import type { OwnershipLocks } from '../../platform/store/ownership-locks.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { InstanceDirectory } from '../../trust/identity/instance-directory.ts';
+import type { SignOfLife } from '../agents/live-agent.ts';
 import type { FlowEngine } from '../flow/flow-engine.ts';
 import { PeerClient, servePeers, type PeerMethods } from './peers.ts';
 import { oldReplicaNos, deleteReplicas, insertReplica, listReplicas, type Replica } from './replica-store.ts';
@@ -24,6 +25,8 @@ export type ReplicasOptions = {
   advertise: string | null;
   host: string;
   methods: PeerMethods;
+  /** Signs of life of agents since it was last asked: they go to the other replicas, each second. */
+  heard: () => SignOfLife[];
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
 };
 
@@ -128,6 +131,7 @@ export class Replicas {
     await this.#meet([...replicas.keys()]);
     const noOfPid = new Map([...replicas].map(([no, pid]) => [pid, no]));
     this.#ownerOfShard = new Map([...shards].map(([shard, pid]) => [shard, noOfPid.get(pid) ?? -1]));
+    this.#tellSigns();
     await this.#giveUpStrays();
     const { take, give } = divide(this.#mine, new Set(shards.keys()), replicas.size);
     let hasChanged = false;
@@ -159,6 +163,13 @@ export class Replicas {
     if (strangers.length > 0)
       for (const replica of await listReplicas(this.#options.store, strangers)) this.#alive.set(replica.no, replica);
     for (const no of this.#alive.keys()) if (!nos.includes(no)) this.#alive.delete(no);
+  }
+
+  /** An agent that talks to one replica is alive for all. */
+  #tellSigns(): void {
+    const signs = this.#options.heard();
+    if (signs.length === 0) return;
+    for (const other of this.others()) void this.client.call(other, 'agentsHeard', signs).catch(() => {}); // the next ones come in a second
   }
 
   /** Companies whose lock went while the engine could not be told, or while they came. */

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { InboxItem } from '../../colmeia.ts';
 import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
 import { agentKeyOf, type Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
+import { searchInbox, type InboxSearch } from '../agents/inbox.ts';
+import type { SignOfLife } from '../agents/live-agent.ts';
 import type { AgentNews, CompanyWriter, CompanyWriters, GrantedLease, KnownAgent } from '../flow/company-writer.ts';
 import type { FlowEngine } from '../flow/flow-engine.ts';
 import { grantedLease } from '../flow/local-writer.ts';
@@ -35,6 +38,7 @@ export function embeddedWriters(writer: CompanyWriter, engine: FlowEngine, regis
   return {
     at: (_instance, ask) => ask(writer),
     poll: (agent, max, waitMs, signal) => poll({ agent, max, waitMs }, signal),
+    inbox: async (search) => searchInbox(engine, registry, search),
     agentChanged: (news) => learnOfAgent(engine, registry, news),
   };
 }
@@ -61,6 +65,8 @@ export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry:
     endPoll: { call: async ({ id }: { id: string }) => polls.get(id)?.abort() },
     release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
     agentChanged: { call: async (news: AgentNews) => learnOfAgent(engine, registry, news) },
+    agentsHeard: { call: async (signs: SignOfLife[]) => registry.heardElsewhere(signs) },
+    inbox: { call: async (search: InboxSearch) => searchInbox(engine, registry, search) },
   } as PeerMethods;
 }
 
@@ -173,6 +179,10 @@ export function replicatedWriters(options: {
       }
     },
     poll: pollAll,
+    async inbox(search) {
+      const asked = replicas.others().map((other) => client.call<InboxItem[]>(other, 'inbox', search).catch(() => []));
+      return [...searchInbox(engine, registry, search), ...(await Promise.all(asked)).flat()];
+    },
     agentChanged(news) {
       learnOfAgent(engine, registry, news);
       for (const replica of replicas.others()) void client.call(replica, 'agentChanged', news).catch(() => {}); // it asks the database

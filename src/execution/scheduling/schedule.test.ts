@@ -3,14 +3,23 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ReadyQueue, type ReadyTicket } from './ready-queue.ts';
 import { readyTicket } from './sample-ticket.ts';
-import { schedule, type Candidate } from './schedule.ts';
+import { schedule } from './schedule.ts';
+import type { SchedulerAgent } from './scheduler-agent.ts';
 
 const agent = (
   key: string,
-  more: Partial<{ instance: string | null; types: string[]; can: string[]; free: number; concurrency: number }> = {},
-): Candidate => {
-  const { instance = null, types = ['BUILD'], can = [], free = 1, concurrency = 1 } = more;
-  return { key, instance, taskTypes: new Set(types), capabilities: new Set(can), free, concurrency };
+  more: Partial<{
+    instance: string | null;
+    types: string[];
+    can: string[];
+    free: number;
+    concurrency: number;
+    kind: string;
+  }> = {},
+): SchedulerAgent => {
+  const { instance = null, types = ['BUILD'], can = [], free = 1, concurrency = 1, kind = 'service' } = more;
+  const fixed = { key, instance, kind, labels: {}, region: null, concurrency, open: true };
+  return { ...fixed, taskTypes: new Set(types), capabilities: new Set(can), free };
 };
 
 function queueOf(...tickets: ReadyTicket[]): ReadyQueue {
@@ -19,7 +28,7 @@ function queueOf(...tickets: ReadyTicket[]): ReadyQueue {
   return queue;
 }
 
-const run = (queue: ReadyQueue, agents: Candidate[], limit = 100): string[] =>
+const run = (queue: ReadyQueue, agents: SchedulerAgent[], limit = 100): string[] =>
   schedule(queue, agents, 0, limit).map(({ ticket, agent: key }) => `${ticket.plan}/${ticket.n} ${key}`);
 
 describe('a scheduling cycle', () => {
@@ -34,6 +43,13 @@ describe('a scheduling cycle', () => {
     assert.deepEqual(run(queue, [agent('a', { can: ['cpu'] })]), []);
     assert.equal(queue.size, 2);
     assert.deepEqual(run(queue, [agent('b', { can: ['gpu'] })]), ['2/0 b']);
+  });
+
+  it('gives people only tickets that ask for a capability', () => {
+    const queue = queueOf(readyTicket({ plan: 1 }), readyTicket({ plan: 2, needs: ['human'] }));
+    assert.deepEqual(run(queue, [agent('ana', { can: ['human'], free: 9, concurrency: 9, kind: 'person' })]), [
+      '2/0 ana',
+    ]);
   });
 
   it('finds agents by the caller’s own name of a type', () => {
@@ -97,7 +113,7 @@ describe('a scheduling cycle', () => {
         );
         assert.equal(new Set(given.map(({ ticket }) => ticket.n)).size, given.length);
         assert.equal(queue.size, all.length - given.length);
-        const fits = (one: Candidate, { spec, instance }: ReadyTicket): boolean =>
+        const fits = (one: SchedulerAgent, { spec, instance }: ReadyTicket): boolean =>
           one.taskTypes.has(spec.task_type) &&
           spec.required_capabilities.every((need) => one.capabilities.has(need)) &&
           (one.instance === null || one.instance === instance);

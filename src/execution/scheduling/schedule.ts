@@ -1,16 +1,5 @@
 import { before, type ReadyQueue, type ReadyTicket, type TicketClass } from './ready-queue.ts';
-
-/** An agent as the scheduler sees it. */
-export type Candidate = {
-  key: string;
-  /** The one company it serves; null = all. */
-  instance: string | null;
-  taskTypes: ReadonlySet<string>;
-  capabilities: ReadonlySet<string>;
-  /** Tickets it would take now. */
-  free: number;
-  concurrency: number;
-};
+import type { SchedulerAgent } from './scheduler-agent.ts';
 
 export type Assignment = { ticket: ReadyTicket; agent: string };
 
@@ -19,7 +8,12 @@ export type Assignment = { ticket: ReadyTicket; agent: string };
  * the same queue, agents and time give the same assignments. Preset critical-first.
  * At most `limit` assignments, so that a cycle never holds the process for long.
  */
-export function schedule(queue: ReadyQueue, agents: readonly Candidate[], now: number, limit: number): Assignment[] {
+export function schedule(
+  queue: ReadyQueue,
+  agents: readonly SchedulerAgent[],
+  now: number,
+  limit: number,
+): Assignment[] {
   const assignments: Assignment[] = [];
   const free = agents.filter((agent) => agent.free > 0); // admit
   if (free.length === 0 || queue.size === 0) return assignments;
@@ -39,12 +33,12 @@ export function schedule(queue: ReadyQueue, agents: readonly Candidate[], now: n
   return assignments;
 }
 
-type Open = { class: TicketClass; agents: (Candidate & { left: number })[] };
+type Open = { class: TicketClass; agents: (SchedulerAgent & { left: number })[] };
 
 function assign(
   queue: ReadyQueue,
   instance: string | null,
-  agents: readonly Candidate[],
+  agents: readonly SchedulerAgent[],
   limit: number,
   assignments: Assignment[],
 ): void {
@@ -74,14 +68,17 @@ function assign(
   }
 }
 
-function canDo(agent: Candidate, { taskType, customType, capabilities }: TicketClass): boolean {
+function canDo(agent: SchedulerAgent, { taskType, customType, capabilities }: TicketClass): boolean {
+  if (agent.kind === 'person' && capabilities.length === 0) return false; // people get only what asks for them
   const does = agent.taskTypes.has(taskType) || (customType !== null && agent.taskTypes.has(customType));
   return does && capabilities.every((capability) => agent.capabilities.has(capability));
 }
 
 /** The agent with the largest share of its slots free; null = none is left. */
-function leastLoaded(agents: readonly (Candidate & { left: number })[]): (Candidate & { left: number }) | null {
-  let best: (Candidate & { left: number }) | null = null;
+function leastLoaded(
+  agents: readonly (SchedulerAgent & { left: number })[],
+): (SchedulerAgent & { left: number }) | null {
+  let best: (SchedulerAgent & { left: number }) | null = null;
   for (const agent of agents) {
     if (agent.left > 0 && (best === null || agent.left / agent.concurrency > best.left / best.concurrency))
       best = agent;

@@ -95,9 +95,82 @@ const agent = {
   region: textOrNull,
   version: textOrNull,
   instance: { ...textOrNull, description: 'null = it serves every company.' },
-  state: { type: 'string', enum: ['active', 'draining', 'silent'] },
+  state: { type: 'string', enum: ['active', 'draining', 'cordoned', 'suspect', 'gone'] },
+  life: { type: 'string', enum: ['alive', 'suspect', 'gone'], description: 'By its signs of life.' },
+  held_until: { ...timeOrNull, description: 'It keeps going away, and gets no work before then.' },
   last_seen_at: timeOrNull,
   running: { type: 'integer', description: 'Attempts under way.' },
+  telemetry: {
+    type: ['object', 'null'],
+    description: 'The last that it sent.',
+    properties: { at: time, values: { type: 'object', additionalProperties: { type: 'number' } } },
+  },
+};
+
+const usage = {
+  results: { type: 'integer', description: 'Results that named any.' },
+  input_tokens: { type: 'integer' },
+  output_tokens: { type: 'integer' },
+  cost_usd: { type: 'number' },
+  since: timeOrNull,
+};
+
+const numberOrNull = { type: ['number', 'null'] } as const;
+const agentDetail = {
+  ...agent,
+  registered_at: time,
+  versions: {
+    type: 'array',
+    description: 'The last ten, oldest first.',
+    items: shape({ version: textOrNull, at: time }),
+  },
+  telemetry_history: {
+    type: 'array',
+    description: 'Of the last minutes, oldest first.',
+    items: shape({ at: time, queue: numberOrNull, cpu: numberOrNull, memory: numberOrNull, errors: numberOrNull }),
+  },
+  history: {
+    type: ['object', 'null'],
+    description: 'What it did since this process knows it.',
+    properties: {
+      since: time,
+      completed: { type: 'integer' },
+      failed: { type: 'integer' },
+      recent: {
+        type: 'array',
+        items: shape({
+          at: time,
+          instance: text,
+          plan_id: text,
+          task_id: text,
+          result: { type: 'string', enum: ['completed', 'failed'] },
+          duration_ms: { type: 'integer' },
+          error_class: textOrNull,
+        }),
+      },
+    },
+  },
+  usage: { description: 'What its results said of tokens.', ...shape(usage) },
+};
+
+const inboxItem = {
+  kind: {
+    type: 'string',
+    enum: ['ticket', 'task', 'plan'],
+    description: 'A ticket to be done; a destructive task, or a whole plan, to be approved.',
+  },
+  instance: text,
+  plan_id: text,
+  ticket_id: textOrNull,
+  task_id: textOrNull,
+  description: text,
+  required_capabilities: textList,
+  due_at: time,
+  since: timeOrNull,
+  agent_id: { ...textOrNull, description: 'Whose inbox it is in.' },
+  lease_id: { ...textOrNull, description: 'For its result, together with the token.' },
+  fencing_token: { type: ['integer', 'null'] },
+  expires_at: { ...timeOrNull, description: 'When the attempt ends by itself.' },
 };
 
 const key = {
@@ -231,6 +304,13 @@ export const SHARED_SCHEMAS: readonly ({ $id: string } & DocSchema)[] = [
     }),
   },
   { $id: 'Agent', title: 'Agent', ...shape(agent) },
+  { $id: 'AgentDetail', title: 'AgentDetail', ...shape(agentDetail) },
+  {
+    $id: 'TokenUsage',
+    title: 'TokenUsage',
+    ...shape({ instance: text, agent_id: { ...textOrNull, description: 'null = of all agents.' }, ...usage }),
+  },
+  { $id: 'InboxItem', title: 'InboxItem', ...shape(inboxItem) },
   { $id: 'AgentState', title: 'AgentState', ...shape({ agent_id: text, state: text }) },
   {
     $id: 'Lease',

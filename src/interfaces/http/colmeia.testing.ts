@@ -1,11 +1,15 @@
 // For tests of this edge only: a Colmeia with canned answers, so that framing, statuses and limits are tested apart from the flow.
 import type {
+  AgentDetail,
+  AgentView,
   Colmeia,
+  InboxItem,
   InstanceView,
   KeyView,
   PlanDetail,
   Submission,
   TicketView,
+  UsageView,
   WorkflowView,
 } from '../../colmeia.ts';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
@@ -113,9 +117,9 @@ const key: KeyView = {
 const planState = { plan_id: 'p1', status: 'running' };
 const ticketState = { ticket_id: 't1', status: 'COMPLETED' };
 const agentState = { agent_id: 'a1', state: 'active' };
-const agent = {
+const agent: AgentView = {
   agent_id: 'a1',
-  kind: 'service' as const,
+  kind: 'service',
   task_types: ['BUILD'],
   capabilities: [],
   concurrency: 1,
@@ -123,9 +127,36 @@ const agent = {
   region: null,
   version: null,
   instance: null,
-  state: 'active' as const,
+  state: 'active',
+  life: 'alive',
+  held_until: null,
   last_seen_at: at,
   running: 0,
+  telemetry: { at, values: { cpu: 0.5 } },
+};
+const usage: UsageView = { results: 1, input_tokens: 10, output_tokens: 5, cost_usd: 0.01, since: at };
+const agentDetail: AgentDetail = {
+  ...agent,
+  registered_at: at,
+  versions: [{ version: null, at }],
+  telemetry_history: [{ at, queue: null, cpu: 0.5, memory: null, errors: null }],
+  history: { since: at, completed: 1, failed: 0, recent: [] },
+  usage,
+};
+const inboxItem: InboxItem = {
+  kind: 'ticket',
+  instance: 'default',
+  plan_id: 'p1',
+  ticket_id: 't1',
+  task_id: 'a',
+  description: 'Do a',
+  required_capabilities: ['human'],
+  due_at: at,
+  since: at,
+  agent_id: 'a1',
+  lease_id: 'l1',
+  fencing_token: 7,
+  expires_at: at,
 };
 const page = <T>(...items: T[]): { items: T[]; next: string | null } => ({ items, next: null });
 
@@ -171,9 +202,12 @@ export function colmeiaDouble(
       register: async () => ({ agent_id: 'a1', heartbeat_interval_ms: 10_000, lease_duration_ms: 30_000 }),
       heartbeat: async () => agentState,
       drain: async () => agentState,
+      cordon: async () => agentState,
+      uncordon: async () => agentState,
       remove: async () => {},
-      get: async () => agent,
+      get: async () => agentDetail,
       list: async () => page(agent),
+      usage: async () => page({ ...usage, instance: 'default', agent_id: null }),
       lease: async () => ({
         leases: [{ lease_id: 'l1', fencing_token: 7, attempt: 1, expires_at: at, ticket: TICKET }],
       }),
@@ -182,7 +216,12 @@ export function colmeiaDouble(
       heartbeat: async () => ({ expires_at: at, cancel: false }),
       complete: async () => ticketState,
       fail: async () => ticketState,
+      release: async () => ticketState,
       result: async () => ticketState,
+    },
+    inbox: {
+      list: async () => page(inboxItem),
+      claim: async () => ({ ticket_id: 't1', agent_id: 'a1', lease_id: 'l1', fencing_token: 7 }),
     },
     instances: { create: async () => instance, get: async () => instance, list: async () => page(instance) },
     keys: {

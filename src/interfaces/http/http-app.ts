@@ -13,6 +13,7 @@ import { agentRoutes } from './routes/agent-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { decisionRoutes } from './routes/decision-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
+import { inboxRoutes } from './routes/inbox-routes.ts';
 import { instanceRoutes } from './routes/instance-routes.ts';
 import { keyRoutes } from './routes/key-routes.ts';
 import { leaseRoutes } from './routes/lease-routes.ts';
@@ -59,6 +60,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     ...ticketRoutes(colmeia),
     ...agentRoutes(colmeia, polls),
     ...leaseRoutes(colmeia),
+    ...inboxRoutes(colmeia),
     ...instanceRoutes(colmeia),
     ...keyRoutes(colmeia),
     ...auditRoutes(colmeia),

@@ -97,6 +97,8 @@ export function createMetrics() {
       MILLISECONDS,
     ),
 
+    llmTokens: labelled('colmeia_llm_tokens_total', 'Tokens of language models, as results said.', ['direction']),
+    llmCostUsd: counter('colmeia_llm_cost_usd_total', 'Cost of language models in US dollars, as results said.'),
     retries: counter('orchestration_retries_total', 'Attempts that failed and are tried again.'),
     compensationsTriggered: counter(
       'orchestration_compensations_triggered_total',

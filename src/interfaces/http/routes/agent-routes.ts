@@ -70,9 +70,15 @@ function lifeOperations({ agents }: Colmeia): Operation[] {
       body: {
         schema: {
           type: 'object',
-          properties: { telemetry: { ...anything, description: 'Whatever the agent wants to show.' } },
+          properties: {
+            telemetry: {
+              ...anything,
+              description:
+                'Up to 32 numbers by name. `queue` and `errors` count; `cpu` and `memory` are shares from 0 to 1.',
+            },
+          },
         },
-        example: { telemetry: { load: 0.4 } },
+        example: { telemetry: { queue: 3, cpu: 0.4, memory: 0.6, errors: 0 } },
         optional: true,
       },
       answer: {
@@ -102,6 +108,7 @@ function lifeOperations({ agents }: Colmeia): Operation[] {
       errors: ['AGENT_NOT_FOUND'],
       run: ({ who, params }) => agents.drain(who, params.agent_id),
     }),
+    ...(['cordon', 'uncordon'] as const).map((verb) => cordonOperation(agents, verb)),
     operation({
       id: 'removeAgent',
       tag: 'agents',
@@ -117,8 +124,58 @@ function lifeOperations({ agents }: Colmeia): Operation[] {
   ];
 }
 
+function cordonOperation(agents: Colmeia['agents'], verb: 'cordon' | 'uncordon'): Operation {
+  const isCordon = verb === 'cordon';
+  return operation({
+    id: `${verb}Agent`,
+    tag: 'agents',
+    method: 'POST',
+    path: `/api/v1/agents/{agent_id}/${verb}`,
+    summary: isCordon ? 'Give an agent nothing new until it is uncordoned' : 'Give an agent work again',
+    description: isCordon
+      ? 'It stays: its polls stay open and come back empty, what it runs goes on, and registering again changes nothing.'
+      : 'Ends a cordon, or a drain.',
+    params: AGENT_ID,
+    body: { schema: { type: 'object', properties: {} }, example: {}, optional: true },
+    answer: {
+      status: 200,
+      description: 'Done.',
+      schema: { $ref: 'AgentState#' },
+      example: { agent_id: 'builder-1', state: isCordon ? 'cordoned' : 'active' },
+    },
+    errors: ['AGENT_NOT_FOUND', 'QUEUE_FULL'],
+    run: ({ who, params }) => agents[verb](who, params.agent_id),
+  });
+}
+
 function readOperations({ agents }: Colmeia): Operation[] {
   return [
+    operation({
+      id: 'listTokenUsage',
+      tag: 'agents',
+      method: 'GET',
+      path: '/api/v1/token-usage',
+      summary: 'What results said of tokens and their cost',
+      description: 'Added up from the journal, about a second behind.',
+      query: {
+        ...PAGE_QUERY,
+        ...INSTANCE_QUERY,
+        by: {
+          type: 'string',
+          enum: ['company', 'agent'],
+          default: 'company',
+          description: 'One line for each company, or for each agent of each company.',
+        },
+      },
+      answer: {
+        status: 200,
+        description: 'A page of totals.',
+        schema: pageOf('TokenUsage'),
+        example: { items: [], next: null },
+      },
+      errors: ['INSTANCE_NOT_FOUND'],
+      run: ({ who, query }) => agents.usage(who, query),
+    }),
     operation({
       id: 'listAgents',
       tag: 'agents',
@@ -142,7 +199,7 @@ function readOperations({ agents }: Colmeia): Operation[] {
       path: '/api/v1/agents/{agent_id}',
       summary: 'See one agent',
       params: AGENT_ID,
-      answer: { status: 200, description: 'The agent.', schema: { $ref: 'Agent#' } },
+      answer: { status: 200, description: 'The agent.', schema: { $ref: 'AgentDetail#' } },
       errors: ['AGENT_NOT_FOUND'],
       run: ({ who, params }) => agents.get(who, params.agent_id),
     }),

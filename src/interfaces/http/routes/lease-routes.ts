@@ -1,7 +1,7 @@
 import type { Colmeia } from '../../../colmeia.ts';
 import { decodeAvro } from '../../../platform/contracts/avro-codec.ts';
 import type { JsonSchema } from '../../../platform/contracts/json-schema.ts';
-import { flag, shape, text, time, whole } from '../answer-schemas.ts';
+import { flag, shape, text, textList, time, whole } from '../answer-schemas.ts';
 import { EXAMPLE_RESULT } from '../example-records.ts';
 import { operation, type Operation } from '../operation.ts';
 import { AVRO_TYPES } from './decision-routes.ts';
@@ -19,6 +19,14 @@ const LOGS = {
 const LEASE_ERRORS = ['LEASE_NOT_FOUND', 'LEASE_FENCED', 'TOO_LARGE'] as const;
 const LEASE_STATE = shape({ expires_at: time, cancel: flag });
 const TICKET_STATE = shape({ ticket_id: text, status: text });
+const COMPLETION = shape(
+  {
+    ticket_id: text,
+    status: text,
+    warnings: { ...textList, description: 'Usage in the metadata that could not be counted.' },
+  },
+  ['warnings'],
+);
 
 export function leaseRoutes({ leases }: Colmeia): Operation[] {
   return [
@@ -75,12 +83,42 @@ export function leaseRoutes({ leases }: Colmeia): Operation[] {
       answer: {
         status: 200,
         description: 'It counts.',
-        schema: TICKET_STATE,
+        schema: COMPLETION,
         example: { ticket_id: 'ticket-1', status: 'COMPLETED' },
-        serialisedBy: TICKET_STATE,
+        serialisedBy: COMPLETION,
       },
       errors: [...LEASE_ERRORS, 'QUEUE_FULL'],
       run: ({ who, params, body }) => leases.complete(who, params.lease_id, body),
+    }),
+    operation({
+      id: 'releaseLease',
+      tag: 'leases',
+      method: 'POST',
+      path: '/api/v1/leases/{lease_id}/release',
+      summary: 'Give a ticket back unstarted',
+      description:
+        'No attempt is counted, and it goes to whoever can do it. A person is offered nothing for a minute, so that it goes to somebody else first.',
+      params: LEASE_ID,
+      body: {
+        schema: {
+          type: 'object',
+          properties: {
+            fencing_token: FENCING_TOKEN,
+            reason: { type: 'string', description: 'Kept in the journal.' },
+          },
+          required: ['fencing_token'],
+        },
+        example: { fencing_token: 7, reason: 'on holiday' },
+      },
+      answer: {
+        status: 200,
+        description: 'It waits again.',
+        schema: TICKET_STATE,
+        example: { ticket_id: 'ticket-1', status: 'PENDING' },
+        serialisedBy: TICKET_STATE,
+      },
+      errors: [...LEASE_ERRORS, 'QUEUE_FULL'],
+      run: ({ who, params, body }) => leases.release(who, params.lease_id, body),
     }),
     operation({
       id: 'failLease',

@@ -1,0 +1,63 @@
+import type { Colmeia } from '../../colmeia.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
+import { decodeCursor, pageLimit, pageOf } from '../../platform/page.ts';
+import { filterOf } from '../../trust/identity/may.ts';
+import { actorOf, SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
+import type { Context } from '../context.ts';
+import { instanceNoOf, leaseIdOf, parseTicketId } from '../plans/plan.ts';
+import { findTicket } from '../plans/plan-store.ts';
+import { agentKeyOf } from './agent.ts';
+import { mustActAs } from './agent-operations.ts';
+import { inOrder, placeOf, type InboxPlace } from './inbox.ts';
+
+export function inboxOperations({ writers, instances, registry, store }: Context): Colmeia['inbox'] {
+  return {
+    async list(who, query) {
+      const limit = pageLimit(query.limit);
+      const isAgent = who.kind === 'agent';
+      if (isAgent && query.agent_id !== undefined) mustActAs(who, query.agent_id);
+      const agentId = (isAgent ? who.agentId : null) ?? query.agent_id ?? null;
+      const found = await writers.inbox({
+        instance: filterOf(who, query.instance),
+        agentId,
+        home: isAgent ? (who.instance ?? SYSTEM_INSTANCE) : null,
+        ticketId: query.ticket_id ?? null,
+        approvals: !isAgent && agentId === null,
+        after: decodeCursor(query.after, isPlace),
+        limit: limit + 1,
+      });
+      return pageOf(found.sort(inOrder), limit, placeOf, (item) => item);
+    },
+    async claim(who, ticketId, { agent_id: agentId }) {
+      if (who.kind === 'agent') mustActAs(who, agentId);
+      const notFound = new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
+      const place = parseTicketId(ticketId);
+      const company = place && (await instances.byNo(instanceNoOf(place.key)));
+      if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
+      const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
+      if (found === null) throw notFound;
+      const person =
+        registry.get(agentKeyOf(company.name, agentId)) ??
+        (who.kind === 'company' ? undefined : registry.get(agentKeyOf(null, agentId)));
+      const isTheirs = person !== undefined && (who.kind !== 'agent' || person.instance === who.instance);
+      if (!isTheirs || person.spec.kind !== 'person')
+        throw new ColmeiaError('AGENT_NOT_FOUND', `no person "${agentId}" is registered`);
+      const missing = found.ticket.spec.required_capabilities.filter((one) => !person.scheduler.capabilities.has(one));
+      if (missing.length > 0) {
+        const message = `cannot do it: it requires ${missing.join(', ')}`;
+        throw new ColmeiaError('INVALID_REQUEST', `"${agentId}" ${message}`, {
+          faults: [{ path: 'agent_id', message }],
+        });
+      }
+      const { key, n } = place;
+      const by = { by: actorOf(who) };
+      const fence = await writers.at(company.name, (writer) =>
+        writer.claim({ instance: company.name, key, n, agent: person.key, who: by }),
+      );
+      return { ticket_id: ticketId, agent_id: agentId, lease_id: leaseIdOf(key, n, fence), fencing_token: fence };
+    },
+  };
+}
+
+const isPlace = (place: unknown): place is InboxPlace =>
+  Array.isArray(place) && place.length === 2 && Number.isSafeInteger(place[0]) && typeof place[1] === 'string';
