@@ -1,0 +1,119 @@
+import { type SchedulerAgent } from '../scheduler-agent.ts';
+import { BurstPool, isBurst, type BurstEvent, type BurstSettings, type BurstSnapshot } from './burst-pool.ts';
+import {
+  degrade,
+  degradationSteps,
+  isActive,
+  NOT_DEGRADED,
+  refusal,
+  type DegradationInput,
+  type DegradationName,
+  type DegradationSettings,
+  type DegradationState,
+  type DegradationStep,
+} from './degradation.ts';
+import { Saturation, type ClassLoad, type SaturationSettings } from './saturation.ts';
+
+export type ContingencySettings = {
+  saturation: SaturationSettings;
+  burst: BurstSettings;
+  degradation: DegradationSettings;
+};
+
+/** Something of the contingency has changed, to be journalled. */
+export type ContingencyEvent =
+  | ({ type: 'burst' } & BurstEvent)
+  | { type: 'degradation'; at: number; from: number; to: number; level: string };
+
+/** Agents of another Colmeia, which work when nothing else can. */
+export const isLastResort = (agent: Pick<SchedulerAgent, 'labels'>): boolean => agent.labels.last_resort === 'true';
+/** People who may be offered tickets that did not ask for a person. */
+export const isFallback = (agent: Pick<SchedulerAgent, 'labels' | 'kind'>): boolean =>
+  agent.kind === 'person' && agent.labels.fallback === 'true';
+
+/**
+ * What happens when there is more work than agents: how full the fleet is, whether the burst pool helps, and how far the
+ * published order of degradation has gone. State: the classes with a backlog.
+ */
+export class Contingency {
+  readonly #settings: ContingencySettings;
+  readonly #saturation: Saturation;
+  readonly #burst: BurstPool;
+  #state: DegradationState = NOT_DEGRADED;
+  #input: DegradationInput = { level: 'normal', burst: 'absent', secondary: false, people: false };
+
+  constructor(settings: ContingencySettings, burst?: Partial<BurstSnapshot>) {
+    this.#settings = settings;
+    this.#saturation = new Saturation(settings.saturation);
+    this.#burst = new BurstPool(settings.burst, burst);
+  }
+
+  /** Call every second or so. `capacity`: slots × speed of all open agents, each once. */
+  tick(
+    loads: readonly ClassLoad[],
+    capacity: number,
+    agents: Iterable<SchedulerAgent>,
+    now: number,
+  ): ContingencyEvent[] {
+    this.#saturation.observe(loads, capacity, now);
+    let burst = 0;
+    let secondary = false;
+    let people = false;
+    for (const agent of agents) {
+      if (!agent.open) continue;
+      if (isBurst(agent)) burst++;
+      secondary ||= isLastResort(agent);
+      people ||= isFallback(agent);
+    }
+    const drains = this.#saturation.classes().map(({ class: key, seconds }) => ({ class: key!, seconds }));
+    const events: ContingencyEvent[] = this.#burst
+      .tick(drains, burst, now)
+      .map((event) => ({ type: 'burst', ...event }));
+    const { level } = this.#saturation.drain(null);
+    this.#input = { level, burst: this.#burst.state, secondary, people };
+    const before = this.#state.step;
+    this.#state = degrade(this.#state, this.#input, now, this.#settings.degradation);
+    const { step } = this.#state;
+    if (step !== before) events.push({ type: 'degradation', at: now, from: before, to: step, level });
+    return events;
+  }
+
+  isActive(name: DegradationName): boolean {
+    return isActive(name, this.#state, this.#input);
+  }
+
+  burstOpen(key: string): boolean {
+    return this.#burst.isOpen(key);
+  }
+
+  /** May agents of last resort take tickets of the class? At its step, or when the class alone is overloaded. */
+  lastResortOpen(key: string): boolean {
+    return this.isActive('secondary-cluster') || this.#saturation.drain(key).level === 'overloaded';
+  }
+
+  get activations(): number {
+    return this.#burst.activations;
+  }
+
+  /** Seconds of backlog of all classes together. */
+  get drainSeconds(): number {
+    return this.#saturation.drain(null).seconds;
+  }
+
+  get step(): number {
+    return this.#state.step;
+  }
+
+  steps(): DegradationStep[] {
+    return degradationSteps(this.#state, this.#input);
+  }
+
+  /** Whether a new decision is refused now; null = it is taken. */
+  refusal(company: { tier: string; open: number; share: number }): { retryAfterMs: number } | null {
+    return refusal(this.#state, { ...company, drainSeconds: this.drainSeconds });
+  }
+
+  snapshot(): BurstSnapshot {
+    return this.#burst.snapshot();
+  }
+}
