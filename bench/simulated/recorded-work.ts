@@ -86,7 +86,7 @@ export function planOfWorkflow({ name, types, tasks }: RecordedWorkflow): Simula
     instance: 'acme',
     tier: 'silver',
     arrivesAt: 0,
-    deadlineAt: 1e12,
+    deadlineAt: 20 * 3_600_000,
     tasks: tasks.map(([type, seconds, parents], n) => ({
       spec: simulatedSpec(types[type]!, { task_id: `t${n}` }),
       deps: parents,

@@ -1,5 +1,5 @@
 import type { Estimates } from '../estimates.ts';
-import type { ReadyTicket } from '../ready-queue.ts';
+import type { ReadyTicket } from '../ready-ticket.ts';
 import { upwardRanks } from '../../plans/upward-rank.ts';
 import type { PlanEnd } from './result.ts';
 import type { SimulatedPlan } from './scenario.ts';
@@ -19,8 +19,6 @@ export class LivePlan {
   readonly #offset: number;
   readonly #missing: Int32Array;
   readonly #after: number[][];
-  readonly #doneBy: (string | undefined)[];
-  readonly #near: (readonly string[])[];
   #left: number;
   #waiting = 0;
   #ranks: Float64Array | null = null;
@@ -40,8 +38,6 @@ export class LivePlan {
     this.#missing = Int32Array.from(tasks, (task) => task.deps.length);
     this.#after = tasks.map(() => []);
     tasks.forEach((task, n) => task.deps.forEach((dep) => this.#after[dep]!.push(n)));
-    this.#doneBy = [];
-    this.#near = [];
     this.#left = tasks.length;
   }
 
@@ -49,10 +45,9 @@ export class LivePlan {
     return this.simulated.tasks.flatMap((task, n) => (task.deps.length === 0 ? [n] : []));
   }
 
-  ticket(n: number, now: number, estimates: Pick<Estimates, 'base'>): ReadyTicket & Waiting {
+  ticket(n: number, now: number, estimates: Pick<Estimates, 'base'>): ReadyTicket {
     const { instance, tasks, deadlineAt } = this.simulated;
     this.#waiting++;
-    const near = (this.#near[n] ??= [...new Set(tasks[n]!.deps.map((dep) => this.#doneBy[dep]!))]);
     return {
       plan: this.plan,
       n,
@@ -62,7 +57,7 @@ export class LivePlan {
       deadline: this.#offset + deadlineAt,
       readyAt: now,
       rank: this.#rank(n, estimates),
-      near,
+      near: [], // data has no place in a simulation
     };
   }
 
@@ -72,8 +67,7 @@ export class LivePlan {
   }
 
   /** Gives the tickets that are ready by it. */
-  complete(n: number, agent: string, at: number): number[] {
-    this.#doneBy[n] = agent;
+  complete(n: number, at: number): number[] {
     this.#ended++;
     if (--this.#left === 0 && !this.end.failed) this.end.endedAt = at;
     if (this.end.failed) return [];
@@ -102,5 +96,3 @@ export class LivePlan {
     return this.#ranks[n]!;
   }
 }
-
-type Waiting = { readyAt: number; rank: number; near: readonly string[] };

@@ -197,7 +197,7 @@ class Simulation {
       slackMs: again ? null : live.simulated.deadlineAt - this.#at,
     });
     if (result === 'completed') {
-      for (const ready of live.complete(n, agent.seen.key, this.#at)) this.#ready(live, ready);
+      for (const ready of live.complete(n, this.#at)) this.#ready(live, ready);
     } else if (live.end.failed) return;
     else if (again) this.#ready(live, n);
     else {
