@@ -112,8 +112,17 @@ export class SimulatedProcess {
       const row = database.journal.get(`${instance}/${seq}`);
       if (row === undefined) return invariants.broken(`commit ${seq} of ${instance} was told and is not there`);
       if (this.#connection.flushing === 0 && database.heads.get(instance)!.seq === seq)
-        row.plans.forEach((key) => this.#checkMemory(key));
+        this.#checkQuiet(instance, row.plans);
     }
+  }
+
+  #checkQuiet(instance: string, plans: readonly number[]): void {
+    plans.forEach((key) => this.#checkMemory(key));
+    let open = 0;
+    for (const plan of this.engine.allOpenPlans()) if (plan.instance === instance) open += plan.state.open;
+    const counted = this.engine.openTickets(instance);
+    if (counted !== open)
+      this.#world.invariants.broken(`${instance} has ${open} open tickets, its queue counts ${counted}`);
   }
 
   #checkMemory(key: number): void {

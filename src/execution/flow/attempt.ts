@@ -35,6 +35,10 @@ export function narrowedTo(ticket: TicketState, attempt: Attempt): Pick<TicketSt
   return { agent, startedAt, note: attempt.fence === ticket.fence ? rest : { ...rest, token: attempt.fence } };
 }
 
+/** States a ticket can be in after a failed attempt, while its token is still the last one. */
+export const hasFailed = (status: string): boolean =>
+  status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
+
 export function without(note: TicketNote | null, ...keys: (keyof TicketNote)[]): TicketNote | null {
   if (note === null) return null;
   const rest = { ...note };

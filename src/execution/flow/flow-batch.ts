@@ -15,6 +15,7 @@ import type { ReadyQueue } from '../scheduling/ready-queue.ts';
 import type { PlanRef } from './flow-store.ts';
 import { attemptOf, attemptsOf } from './attempt.ts';
 import { consolidate } from './consolidate.ts';
+import type { CommittedRow } from './flow-engine-options.ts';
 import { decide } from './decide.ts';
 import type { Attempt, FlowCommand, FlowEvent, PlanState } from './flow-state.ts';
 import { FlushColumns, type JournalRow } from './flush-columns.ts';
@@ -45,6 +46,8 @@ export class FlowBatch {
   readonly freed = new Map<string, number>();
   /** Leases per agent that begin with this batch. */
   readonly taken = new Map<string, number>();
+  /** By how much it changes the number of open tickets, by company. */
+  readonly opened = new Map<string, number>();
   readonly timers = new Map<number, number>();
   /** What attempts that complete with this batch used, by `<plan>/<n>`. */
   readonly usage = new Map<string, AgentUsage>();
@@ -99,6 +102,7 @@ export class FlowBatch {
       consolidation: null,
     };
     this.drafts.set(plan.key, draft);
+    this.#countOpen(plan, decision.state.open);
     this.#carryOut(draft, decision.commands, who);
   }
 
@@ -125,6 +129,7 @@ export class FlowBatch {
       };
       this.drafts.set(plan.key, draft);
     }
+    this.#countOpen(plan, decision.state.open - draft.after.open);
     draft.after = decision.state;
     if (revised !== undefined && event.type === 'replanned') {
       draft.content = { ...revised.content, digest: plan.digest }; // the decision that began it still answers with it
@@ -202,6 +207,22 @@ export class FlowBatch {
       this.rows.push(row);
     }
     return this.columns.args();
+  }
+
+  /** What listeners hear of it once it is true. */
+  committed(): CommittedRow[] {
+    return this.rows.map(({ instance, seq, at, events, recorded }) => ({
+      instance,
+      seq,
+      at: new Date(at),
+      firstEvent: events - recorded.length + 1,
+      events: recorded,
+      planOf: (planId) => this.planOf(instance, planId),
+    }));
+  }
+
+  #countOpen({ instance }: LivePlan, change: number): void {
+    if (change !== 0) this.opened.set(instance, (this.opened.get(instance) ?? 0) + change);
   }
 
   #linesOf(instance: string) {

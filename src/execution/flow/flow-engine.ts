@@ -1,59 +1,28 @@
-import type { Clock, Random } from '../../platform/clock.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
-import type { Store } from '../../platform/store/store.ts';
 import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/audit/journal.ts';
 import type { Lease } from '../agents/agent.ts';
-import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
-import { PLAIN_ESTIMATES, type Estimates } from '../scheduling/estimates.ts';
+import { PLAIN_ESTIMATES } from '../scheduling/estimates.ts';
 import type { ReadyQueue } from '../scheduling/ready-queue.ts';
-import { schedule, type Assignment } from '../scheduling/schedule.ts';
-import { tokenOf } from './attempt.ts';
+import { schedule } from '../scheduling/schedule.ts';
+import { Admission } from './admission.ts';
+import { hasFailed, tokenOf } from './attempt.ts';
 import { claimTicket } from './claim-ticket.ts';
-import { ENGINE, FlowBatch, type AgentUsage, type By, type SealedRow } from './flow-batch.ts';
+import type { FlowEngineOptions } from './flow-engine-options.ts';
+import { ENGINE, FlowBatch, type AgentUsage, type By } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
 import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
 import { BATCH_LIMIT, GroupCommit } from './group-commit.ts';
 import type { LeaseRef } from './company-writer.ts';
 import type { LivePlan, PlanContent } from './live-plan.ts';
-import { applySubmission, remember } from './owned-company.ts';
+import { applySubmission, notOwner, remember } from './owned-company.ts';
 import { OwnedPlans } from './owned-plans.ts';
 import type { Submission, Submitted } from './submission.ts';
 
-/** Changes that may wait for a commit; beyond it submissions are refused, results of agents are not. */
-const QUEUE_LIMIT = 10_000;
+export type { CommittedRow, FlowEngineOptions } from './flow-engine-options.ts';
+
 /** Leases that one commit begins, at most. */
 const LEASE_LIMIT = 10 * BATCH_LIMIT;
-
-export type CommittedRow = {
-  instance: string;
-  seq: number;
-  at: Date;
-  firstEvent: number;
-  events: readonly JournalEvent[];
-  /** What an event's plan is correlated with, when the flow did it. */
-  planOf: (planId: string) => LivePlan | undefined;
-};
-
-export type FlowEngineOptions = {
-  store: Store;
-  clock: Clock;
-  random: Random;
-  registry: AgentRegistry;
-  /** What is expected of durations, for upward ranks. Default: what tasks say themselves. */
-  estimates?: Pick<Estimates, 'base'>;
-  /** After each commit, in order; must not throw or wait. */
-  onCommitted: (rows: readonly CommittedRow[]) => void;
-  /** Companies came with their open plans, or went. */
-  onOwned?: (change: { taken: { name: string; planIds: string[] }[]; given: string[] }) => void;
-  /** How long the database took for a commit, and how many events it held. */
-  onFlushed?: (ms: number, events: number) => void;
-  /** How long a pass of the scheduler took, and what it gave to agents. */
-  onScheduled?: (ms: number, assignments: readonly Assignment[]) => void;
-  /** A decision was refused because too much waits. */
-  onQueueFull?: () => void;
-  log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
-};
 
 /**
  * The one writer of the companies this process owns, and the SQL interpreter of decide(). Open plans live in memory;
@@ -66,10 +35,12 @@ export class FlowEngine implements JournalWriter {
   readonly #commits: GroupCommit<FlowBatch>;
   /** Companies whose memory may differ from the database. */
   readonly #stale = new Set<string>();
+  readonly #admission: Admission;
   #lastAt = 0;
 
   constructor(options: FlowEngineOptions) {
     this.#options = options;
+    this.#admission = new Admission(options);
     const { registry, clock, store } = options;
     const { base } = options.estimates ?? PLAIN_ESTIMATES;
     this.#owned = new OwnedPlans(registry, base);
@@ -147,6 +118,11 @@ export class FlowEngine implements JournalWriter {
     return this.#owned.plans.size;
   }
 
+  /** Tickets of a company of ours that have not come to an end. */
+  openTickets(instance: string): number {
+    return this.#owned.companies.get(instance)?.open.count ?? 0;
+  }
+
   /** Changes that wait for a commit. */
   get queueDepth(): number {
     return this.#commits.depth;
@@ -154,17 +130,19 @@ export class FlowEngine implements JournalWriter {
 
   // — changes ———————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** C1–C2 in one commit. The same decision again gives the same answer; another one under its plan id is PLAN_CONFLICT. */
-  async submit(submission: Submission): Promise<Submitted> {
-    if (this.#commits.depth >= QUEUE_LIMIT) {
-      this.#options.onQueueFull?.();
-      throw new ColmeiaError('QUEUE_FULL', `${QUEUE_LIMIT} changes wait for the database`, { retryAfterMs: 1_000 });
-    }
-    return this.#commits.change((batch) => {
-      const company = this.#owned.companies.get(submission.instance);
-      if (company === undefined) throw notOwner(submission.instance);
-      return applySubmission(batch, company, submission);
-    });
+  /**
+   * C1–C2 in one commit. The same decision again gives the same answer; another one under its plan id is PLAN_CONFLICT.
+   * Throws QUEUE_FULL, and what `admit` says.
+   */
+  submit(submission: Submission): Promise<Submitted> {
+    const { instance } = submission;
+    return this.#admission.decision(instance, this.#commits.depth, () =>
+      this.#commits.change((batch) => {
+        const company = this.#owned.companies.get(instance);
+        if (company === undefined) throw notOwner(instance);
+        return applySubmission(batch, company, submission, this.#admission.maxOpenTickets);
+      }),
+    );
   }
 
   /**
@@ -185,13 +163,17 @@ export class FlowEngine implements JournalWriter {
       this.#owned.hold(kept, company);
     }
     try {
-      return await this.#commits.change((batch) => {
-        const plan = this.plan(key);
-        if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended just now; try again');
-        const refusal = batch.step(plan, event(batch.at, plan, batch.stateOf(plan)), who, revised);
-        if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
-        return batch.stateOf(plan).status;
-      });
+      return await this.#admission.counted(() =>
+        this.#commits.change((batch) => {
+          const plan = this.plan(key);
+          if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended just now; try again');
+          const made = event(batch.at, plan, batch.stateOf(plan));
+          this.#admission.mustGrow(batch, plan, made, this.#owned.companies.get(plan.instance)?.open);
+          const refusal = batch.step(plan, made, who, revised);
+          if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
+          return batch.stateOf(plan).status;
+        }),
+      );
     } finally {
       this.#owned.letGo(key);
     }
@@ -267,20 +249,24 @@ export class FlowEngine implements JournalWriter {
 
   /** Other capabilities' changes: their statements and their events in one transaction of their own, in the company's order. */
   append(instance: string, events: readonly JournalEvent[], statements: Statements = []): Promise<void> {
-    return this.#commits.alone(async () => {
-      const { store, onCommitted } = this.#options;
-      const company = this.#owned.companies.get(instance);
-      if (company === undefined) throw notOwner(instance);
-      const at = new Date(this.#now());
-      const firstEvent = company.head.events + 1;
-      try {
-        company.head = await appendOne(store, instance, company.head, at, events, statements);
-      } catch (error) {
-        this.#stale.add(instance);
-        throw error;
-      }
-      onCommitted([{ instance, seq: company.head.seq, at, firstEvent, events, planOf: () => undefined }]);
-    });
+    return this.#admission.alone(this.#commits.aloneDepth, () =>
+      this.#commits.alone(() => this.#append(instance, events, statements)),
+    );
+  }
+
+  async #append(instance: string, events: readonly JournalEvent[], statements: Statements): Promise<void> {
+    const { store, onCommitted } = this.#options;
+    const company = this.#owned.companies.get(instance);
+    if (company === undefined) throw notOwner(instance);
+    const at = new Date(this.#now());
+    const firstEvent = company.head.events + 1;
+    try {
+      company.head = await appendOne(store, instance, company.head, at, events, statements);
+    } catch (error) {
+      this.#stale.add(instance);
+      throw error;
+    }
+    onCommitted([{ instance, seq: company.head.seq, at, firstEvent, events, planOf: () => undefined }]);
   }
 
   /** Ends after the commit under way; what still waits is answered SHUTTING_DOWN. */
@@ -312,20 +298,12 @@ export class FlowEngine implements JournalWriter {
       return null;
     }
     const args = batch.seal((instance) => this.#owned.companies.get(instance)?.head ?? EMPTY_HEAD);
-    for (const row of batch.rows) this.#advanceHead(batch, row);
+    this.#owned.advanceHeads(batch);
     this.#owned.promote(batch);
     const { store, onFlushed } = this.#options;
     const sentAt = performance.now();
     const events = batch.rows.reduce((sum, row) => sum + row.recorded.length, 0);
     return store.flush(args).finally(() => onFlushed?.(performance.now() - sentAt, events));
-  }
-
-  #advanceHead(batch: FlowBatch, row: SealedRow): void {
-    const company = this.#owned.companies.get(row.instance);
-    if (company === undefined) return;
-    const before = company.head;
-    company.head = { seq: row.seq, events: row.events, plans: row.given, hash: row.hash };
-    batch.undo.push(() => (company.head = before));
   }
 
   #applyDue(batch: FlowBatch): void {
@@ -371,16 +349,7 @@ export class FlowEngine implements JournalWriter {
   #commit(batch: FlowBatch): void {
     this.#owned.settle(batch);
     for (const lease of batch.undelivered) this.release(lease);
-    this.#options.onCommitted(
-      batch.rows.map(({ instance, seq, at, events, recorded }) => ({
-        instance,
-        seq,
-        at: new Date(at),
-        firstEvent: events - recorded.length + 1,
-        events: recorded,
-        planOf: (planId) => batch.planOf(instance, planId),
-      })),
-    );
+    this.#options.onCommitted(batch.committed());
   }
 
   /**
@@ -428,10 +397,3 @@ export class FlowEngine implements JournalWriter {
 }
 
 type Failure = { errorClass: ErrorClass; error: string; retryAfterMs: number | null };
-
-/** States a ticket can be in after a failed attempt, while its token is still the last one. */
-export const hasFailed = (status: string): boolean =>
-  status === 'backoff' || status === 'ready' || status === 'failed' || status === 'cancelled';
-
-const notOwner = (instance: string): ColmeiaError =>
-  new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });

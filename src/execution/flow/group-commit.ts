@@ -70,6 +70,11 @@ export class GroupCommit<Batch> {
     return this.#items.length + (this.#open?.items.length ?? 0) + (this.#sent?.items.length ?? 0);
   }
 
+  /** Work that waits to run alone. */
+  get aloneDepth(): number {
+    return this.#alone.length;
+  }
+
   /** Resolves with what `decide` returned, after the commit that makes it true. */
   change<T>(decide: (batch: Batch) => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {

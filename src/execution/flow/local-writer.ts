@@ -8,12 +8,13 @@ import { leaseIdOf } from '../plans/plan.ts';
 import { ticketRecord } from '../plans/ticket-record.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { CompanyWriter, GrantedLease, LeaseRef } from './company-writer.ts';
-import { attemptOf } from './attempt.ts';
+import { attemptOf, hasFailed } from './attempt.ts';
 import type { AgentUsage } from './flow-batch.ts';
-import { hasFailed, type FlowEngine } from './flow-engine.ts';
+import type { FlowEngine } from './flow-engine.ts';
 import { isEnded, type FlowEvent, type PlanState } from './flow-state.ts';
 import { findTicketFence } from './flow-store.ts';
 import type { LivePlan } from './live-plan.ts';
+import { notOwner } from './owned-company.ts';
 
 /** The writer of the companies this process owns. */
 export function localWriter({
@@ -31,8 +32,7 @@ export function localWriter({
   });
 
   const mustOwn = (instance: string): void => {
-    if (!engine.owns(instance))
-      throw new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
+    if (!engine.owns(instance)) throw notOwner(instance);
   };
 
   /** A result for a plan that is no longer open: fine when it was said before, fenced otherwise. */

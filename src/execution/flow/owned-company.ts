@@ -5,6 +5,7 @@ import type { FlowBatch } from './flow-batch.ts';
 import { FLOW_VERSION, type FlowEvent } from './flow-state.ts';
 import type { KnownPlan } from './flow-store.ts';
 import type { LivePlan } from './live-plan.ts';
+import type { OpenTickets } from './open-tickets.ts';
 import { restorePlan } from './restore.ts';
 import type { Submission, Submitted } from './submission.ts';
 
@@ -19,9 +20,13 @@ export type OwnedCompany = {
   head: JournalHead;
   /** Open plans. */
   plans: Set<LivePlan>;
+  open: OpenTickets;
   /** Plans that are or were here, by id; the newest last. */
   known: Map<string, KnownPlan>;
 };
+
+export const notOwner = (instance: string): ColmeiaError =>
+  new ColmeiaError('NOT_OWNER', `company "${instance}" is not at home here just now`, { retryAfterMs: 200 });
 
 export function remember({ known }: OwnedCompany, planId: string, plan: KnownPlan): void {
   known.delete(planId);
@@ -36,8 +41,16 @@ function rememberInBatch(batch: FlowBatch, company: OwnedCompany, planId: string
   batch.undo.push(() => (before === undefined ? company.known.delete(planId) : company.known.set(planId, before)));
 }
 
-/** C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. Throws PLAN_CONFLICT. */
-export function applySubmission(batch: FlowBatch, company: OwnedCompany, submission: Submission): Submitted {
+/**
+ * C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. `cap`: open tickets that the
+ * company may have. Throws PLAN_CONFLICT, QUEUE_FULL.
+ */
+export function applySubmission(
+  batch: FlowBatch,
+  company: OwnedCompany,
+  submission: Submission,
+  cap: number,
+): Submitted {
   const { planId, content } = submission;
   batch.submits.push({ instance: company.name, planId });
   const known = company.known.get(planId) ?? null;
@@ -58,7 +71,10 @@ export function applySubmission(batch: FlowBatch, company: OwnedCompany, submiss
       `plan "${planId}" exists with a different decision; give the new one an id of its own, or replan`,
     );
   }
-  return submission.kind === 'run' ? begin(batch, company, submission, known) : reject(batch, company, submission);
+  if (submission.kind !== 'run') return reject(batch, company, submission);
+  const { name, open } = company;
+  open.mustTake(submission.tickets.rules.length, batch.opened.get(name) ?? 0, cap, name, batch.at);
+  return begin(batch, company, submission, known);
 }
 
 function begin(

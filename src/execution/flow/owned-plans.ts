@@ -10,6 +10,7 @@ import { isEnded, type Attempt, type PlanState } from './flow-state.ts';
 import type { LoadedCompany } from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
 import { remember, type OwnedCompany } from './owned-company.ts';
+import { OpenTickets } from './open-tickets.ts';
 import { readyTicketOf } from './ready-ticket-of.ts';
 
 /** The memory of a company's writer: its companies, their open plans, what is ready, and what is due. */
@@ -29,9 +30,11 @@ export class OwnedPlans {
 
   /** A company with its open plans, as the database holds them; leases of running tickets are granted again. */
   takeUp({ name, no, head, plans }: LoadedCompany, now: number): void {
-    this.companies.set(name, { name, no, head, plans: new Set(), known: new Map() });
+    const open = new OpenTickets();
+    this.companies.set(name, { name, no, head, plans: new Set(), open, known: new Map() });
     for (const plan of plans) {
       this.plans.set(plan.key, plan);
+      open.count += plan.state.open;
       this.#keep(plan, plan.state);
       plan.state.tickets.forEach((ticket, n) => {
         for (const attempt of attemptsOf(ticket)) this.#grant(plan, n, attempt, plan.state);
@@ -80,6 +83,17 @@ export class OwnedPlans {
     if (state.timerAt !== null) this.timers.set(key, state.timerAt);
   }
 
+  /** The next batch follows the rows of this one. */
+  advanceHeads(batch: FlowBatch): void {
+    for (const row of batch.rows) {
+      const company = this.companies.get(row.instance);
+      if (company === undefined) continue;
+      const before = company.head;
+      company.head = { seq: row.seq, events: row.events, plans: row.given, hash: row.hash };
+      batch.undo.push(() => (company.head = before));
+    }
+  }
+
   /** Memory goes ahead of the database, for the next batch to build on; `undo` of the batch takes it back. */
   promote(batch: FlowBatch): void {
     for (const draft of batch.drafts.values()) {
@@ -92,6 +106,12 @@ export class OwnedPlans {
         Object.assign(plan, { state, specs, rev });
         if (isNew) this.plans.delete(plan.key);
       });
+    }
+    for (const [name, change] of batch.opened) {
+      const company = this.companies.get(name);
+      if (company === undefined) continue;
+      company.open.count += change;
+      batch.undo.push(() => (company.open.count -= change));
     }
   }
 
@@ -111,6 +131,7 @@ export class OwnedPlans {
         else granted.set(lease.agent, [lease]);
       }
       this.#keep(draft.plan, draft.after);
+      this.companies.get(draft.plan.instance)?.open.ended(endsOf(draft), batch.at);
     }
     this.setTimers(batch);
     for (const [agent, leases] of granted) batch.undelivered.push(...this.#registry.deliver(agent, leases));
@@ -148,4 +169,10 @@ export class OwnedPlans {
     if (isEnded(status)) this.letGo(key);
     else company.plans.add(plan);
   }
+}
+
+/** Tickets that came to an end with the draft. */
+function endsOf({ before, after }: DraftPlan): number {
+  const made = after.tickets.length - (before?.tickets.length ?? 0);
+  return Math.max(0, (before?.open ?? 0) + made - after.open);
 }
