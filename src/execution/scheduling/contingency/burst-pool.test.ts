@@ -83,6 +83,16 @@ test('without burst agents nothing is opened', () => {
   assert.equal(pool.state, 'absent');
 });
 
+test('burst agents that come while the backlog is long join at once, but not for a backlog that was short between', () => {
+  const pool = poolOf();
+  run(pool, 200, START, 100, 0);
+  assert.equal(run(pool, 200, START + 100_000, 1)[0].kind, 'activated');
+  const other = poolOf();
+  run(other, 200, START, 100, 0);
+  run(other, 10, START + 100_000, 1, 0);
+  assert.deepEqual(run(other, 200, START + 101_000, 20), []);
+});
+
 test('a silence of hours between ticks is not charged as work', () => {
   const pool = poolOf();
   run(pool, 200, START, 40);
@@ -113,6 +123,24 @@ test('a clock that swings over midnight does not fill the budget again', () => {
     activations = pool.activations;
   }
   assert.equal(activations, 2, 'one for each of the two days');
+});
+
+test('a clock that was days ahead does not keep the budget from its next day', () => {
+  const pool = poolOf({ agentSecondsPerDay: 100, openAfterMs: 0 });
+  run(pool, 200, START + 5 * DAY, 60);
+  assert.equal(pool.state, 'spent');
+  assert.deepEqual(run(pool, 200, START, 60), [], 'what is spent is spent');
+  assert.equal(run(pool, 200, START + DAY, 5)[0].kind, 'activated');
+});
+
+test('burst agents leave after their stay though the clock was set back by a day', () => {
+  const pool = poolOf();
+  run(pool, 200, START, 40);
+  const events = run(pool, 0, START - DAY, 310);
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['deactivated'],
+  );
 });
 
 test('whatever the backlog does, the pool does not flap and keeps to its budget', () => {

@@ -105,7 +105,7 @@ export class BurstPool {
     this.#agents = agents;
     this.#at = now;
     const seconds = new Map(classes.map((one) => [one.class, one.seconds]));
-    return [...this.#close(seconds, now), ...(agents > 0 ? this.#activate(seconds, now) : [])];
+    return [...this.#close(seconds, now), ...this.#activate(seconds, now)];
   }
 
   snapshot(): BurstSnapshot {
@@ -139,7 +139,6 @@ export class BurstPool {
       const done = left < this.#settings.closeSeconds && now - since >= this.#settings.minStayMs;
       if (!broke && !done) continue;
       this.#open.delete(key);
-      this.#long.delete(key);
       const why = broke ? 'budget of the day is spent' : 'backlog is gone';
       events.push({ at: now, class: key, kind: 'deactivated', why, seconds: left });
     }
@@ -155,7 +154,7 @@ export class BurstPool {
       if (backlog < this.#settings.openSeconds || this.#open.has(key)) continue;
       const since = Math.min(this.#long.get(key) ?? now, now);
       this.#long.set(key, since);
-      if (now - since < this.#settings.openAfterMs || this.#isSpent()) continue;
+      if (this.#agents === 0 || now - since < this.#settings.openAfterMs || this.#isSpent()) continue;
       this.#open.set(key, now);
       this.#activationsToday++;
       this.#activations++;

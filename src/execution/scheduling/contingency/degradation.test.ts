@@ -86,6 +86,24 @@ test('each step says since when it is active', () => {
   assert.deepEqual([steps[0].since, steps[1].since, steps[2].since], [6_000, 26_000, null]);
 });
 
+test('a level that dips for less than a minute at a time leaves no step', () => {
+  let state = run(NOT_DEGRADED, ALL, 0, 600)[0];
+  for (let second = 0; second < 600; second++) {
+    const level = second % 60 < 58 ? 'normal' : 'overloaded';
+    state = degrade(state, { ...ALL, level }, 600_000 + second * 1000);
+    assert.equal(state.step, 7);
+  }
+});
+
+test('a clock set back by an hour delays no step, up or down, by more than its time', () => {
+  const hour = 3_600_000;
+  const [late] = run(NOT_DEGRADED, ALL, hour, 30);
+  assert.equal(late.step, 2);
+  assert.deepEqual(run(late, ALL, 0, 21)[1], [3]);
+  const [falling] = run(late, { ...ALL, level: 'normal' }, hour + 30_000, 30);
+  assert.deepEqual(run(falling, { ...ALL, level: 'normal' }, 0, 61)[1], [1]);
+});
+
 test('bronze is refused before silver, only over its share, with a time to come back; gold never', () => {
   const at = (step: number): DegradationState => ({ ...NOT_DEGRADED, step });
   const ask = (step: number, tier: string, open = 100): { retryAfterMs: number } | null =>

@@ -80,7 +80,11 @@ test('without a difference none is said to be there in about 95 of 100 experimen
   let held = 0;
   const runs = 200;
   for (let seed = 0; seed < runs; seed++) {
-    const result = live(start({ seed, metric: 'mean_latency', pairs: 12 }), { onTime: () => 0.98 }, seed + 1_000)!;
+    const result = live(
+      start({ seed, metric: 'mean_latency', pairs: 16, minPairs: 3 }),
+      { onTime: () => 0.98 },
+      seed + 1_000,
+    )!;
     if (result.winner !== null) winners++;
     if (result.interval![0] <= 0 && result.interval![1] >= 0) held++;
   }
@@ -110,6 +114,8 @@ test('a preset that misses deadlines is stopped after a few pairs, even when it 
   assert.deepEqual([result.stopped, result.harmful, result.winner], ['on-time share', 'fairness', null]);
   assert.ok(result.blocks <= 12, `${result.blocks} blocks`);
   assert.equal(live(start(), world, 11)!.winner, 'adaptive', 'what is asked for is the on-time share itself');
+  const turned = live(start({ a: 'fairness', b: 'adaptive', metric: 'mean_latency' }), world, 11)!;
+  assert.deepEqual([turned.stopped, turned.harmful], ['on-time share', 'fairness']);
 });
 
 test('a burn rate at the limit stops it at once and names no winner', () => {
@@ -129,6 +135,18 @@ test('it ends as planned when nothing is certain, and too few results name no wi
   assert.deepEqual([stopped, winner, difference, interval, pairs], ['planned end', null, null, null, 0]);
   assert.deepEqual(onTime, { a: null, b: null });
   assert.ok(Math.abs(now - START - (8 * 600_000 + 120_000)) <= 10 * TICK_MS);
+});
+
+test('at the planned end every pair counts, and a winner needs as many pairs as were asked for', () => {
+  const world: World = { onTime: () => 0.98, latencyMs: (preset) => (preset === 'fairness' ? 500 : 1_000), swing: 0.1 };
+  const result = live(start({ metric: 'mean_latency', pairs: 3, minPairs: 3 }), world, 1)!;
+  assert.deepEqual([result.stopped, result.pairs, result.winner], ['planned end', 3, 'fairness']);
+  const thin = start({ metric: 'mean_latency', pairs: 6, minPairs: 6 });
+  live(thin, world, 1, 0.9);
+  let now = START + 0.9 * 3_600_000;
+  while (thin.tick(now, 0).result === null) now += TICK_MS;
+  assert.ok(thin.result!.pairs >= 2 && thin.result!.interval![1] < 0);
+  assert.equal(thin.result!.winner, null);
 });
 
 test('each pair has both presets, in an order that the seed decides and that is not always the same', () => {
@@ -184,6 +202,8 @@ test('a block is begun again after a long gap or a step of the clock, and too ma
   assert.deepEqual(after.blocks.slice(0, -1), before.blocks.slice(0, -1));
   const last = after.blocks[after.blocks.length - 1];
   assert.deepEqual([last.from, last.results, last.ranMs], [START + 3_600_000, 0, 0]);
+  experiment.observe(outcome({ startedAt: START + 3_000_000 }));
+  assert.deepEqual(experiment.snapshot().blocks, after.blocks, 'what began in the gap counts for no preset');
   experiment.tick(START, 0);
   assert.equal(experiment.snapshot().blocks[after.blocks.length - 1].from, START, 'the clock went back');
   for (let n = 1; n <= 6; n++) experiment.tick(START + n * 3_600_000, 0);

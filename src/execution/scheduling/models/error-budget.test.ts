@@ -92,6 +92,35 @@ test('the results of one company change no mode but its own', () => {
   );
 });
 
+test('many classes that are each too small to judge make the company critical together', () => {
+  const budget = budgetOf();
+  let change: ModeChange | null = null;
+  for (let n = 0; n < 20; n++)
+    change ??= budget.observe({ at: START + n, instance: 'acme', type: `t${n}`, onTime: false });
+  assert.deepEqual([change?.type, change?.to], [null, 'critical']);
+});
+
+test('a class that burns keeps its company critical though all the rest is on time', () => {
+  const budget = budgetOf();
+  for (let n = 0; n < 8_000; n++) {
+    const at = START + n * 1_000;
+    budget.observe({ at, instance: 'acme', type: 'QUERY', onTime: true });
+    if (n % 130 === 0) budget.observe({ at, instance: 'acme', type: 'BUILD', onTime: false });
+    assert.deepEqual(budget.tick(at), []);
+  }
+  assert.ok(budget.burnRate('acme', '1h', START + 8_000_000) < 1);
+  assert.equal(budget.modeOf('acme'), 'critical');
+});
+
+test('a last hour that burns holds the mode though six hours together do not', () => {
+  const budget = budgetOf({ dwellMs: 3 * HOUR });
+  feed(budget, START, START + HOUR, 0.09);
+  assert.equal(budget.modeOf('acme'), 'tight');
+  feed(budget, START + HOUR, START + HOUR + 30 * MINUTE, 0, { everyMs: 200 });
+  assert.deepEqual(feed(budget, START + HOUR + 30 * MINUTE, START + 5 * HOUR, 0.02), []);
+  assert.ok(budget.burnRate('acme', '6h', START + 5 * HOUR) < 1);
+});
+
 test('few results raise no mode, however late they are', () => {
   const budget = budgetOf({ minEvents: 20, minLate: 3 });
   assert.deepEqual(feed(budget, START, START + 19 * 10_000, 1), []);
@@ -151,10 +180,13 @@ test('memory is bounded in classes and companies, and a forgotten company that w
   feed(budget, START, START + HOUR, 1, { instance: 'gone' });
   for (let n = 0; n < 400; n++) {
     budget.observe({ at: START + HOUR + n, instance: `c${n % 40}`, type: `t${n % 7}`, onTime: true });
+    budget.observe({ at: START + HOUR + n, instance: 'busy', type: 'QUERY', onTime: true });
   }
   const { companies } = budget.snapshot();
   assert.ok(companies.every(({ classes }) => classes.length <= 4));
   assert.ok(companies.reduce((sum, { classes }) => sum + 1 + classes.length, 0) <= 30);
+  assert.ok(budget.burnRate('busy', '28d', START + 2 * HOUR) === 0 && budget.classes('busy').length === 1);
+  assert.equal(companies.find(({ instance }) => instance === 'busy')?.all.slots[0][2], 400, 'who is active is kept');
   const told = budget.tick(START + 2 * HOUR);
   assert.deepEqual(steps(told), ['critical → normal']);
   assert.equal(told[0].instance, 'gone');

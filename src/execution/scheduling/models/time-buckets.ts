@@ -54,7 +54,7 @@ export class TimeBuckets {
     const head = this.#heads[r];
     const newest = Math.max(Math.floor(now / ring.widthMs), head);
     const sum = { total: 0, late: 0, allowed: 0 };
-    for (let slot = head; slot > newest - slots && slot > head - ring.slots; slot--) {
+    for (let slot = head; slot > newest - slots; slot--) {
       const place = FIELDS * (ring.first + modulo(slot, ring.slots));
       sum.total += this.#counts[place];
       sum.late += this.#counts[place + 1];
