@@ -1,3 +1,4 @@
+import { nearestName } from '../../platform/contracts/nearest-name.ts';
 import type { Fault } from '../../platform/errors.ts';
 
 /** A number that an operator can set. Tables of them give the type, the default, the check and the documentation. */
@@ -8,6 +9,13 @@ export type SettingsOf<T extends SettingTable> = { [K in keyof T]: number };
 export function defaultsOf<T extends SettingTable>(table: T): SettingsOf<T> {
   return Object.fromEntries(Object.entries(table).map(([name, one]) => [name, one.default])) as SettingsOf<T>;
 }
+
+/** The name of a setting in documents: `lagSeconds` is `lag_seconds`. */
+export const documentName = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Settings as a document, for people. */
+export const settingsDocument = (settings: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(settings).map(([name, value]) => [documentName(name), value]));
 
 /** Settings out of JSON: what is absent has its default. Every fault is added to `faults`, with its path. */
 export function readSettings<T extends SettingTable>(
@@ -22,12 +30,16 @@ export function readSettings<T extends SettingTable>(
     faults.push({ path, message: 'must be an object' });
     return settings as SettingsOf<T>;
   }
-  for (const [name, given] of Object.entries(value)) {
-    const setting = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (setting === undefined) {
-      faults.push({ path: `${path}.${name}`, message: `is not a setting; there are ${Object.keys(table).join(', ')}` });
+  const names = new Map(Object.keys(table).map((name) => [documentName(name), name]));
+  for (const [said, given] of Object.entries(value)) {
+    const name = names.get(said);
+    const setting = name === undefined ? undefined : table[name];
+    if (name === undefined || setting === undefined) {
+      const near = nearestName(said, [...names.keys()]);
+      const hint = near === null ? `there are ${[...names.keys()].join(', ')}` : `did you mean ${near}?`;
+      faults.push({ path: `${path}.${said}`, message: `is not a setting; ${hint}` });
     } else if (typeof given !== 'number' || !(given >= setting.min && given <= setting.max)) {
-      faults.push({ path: `${path}.${name}`, message: `must be a number from ${setting.min} to ${setting.max}` });
+      faults.push({ path: `${path}.${said}`, message: `must be a number from ${setting.min} to ${setting.max}` });
     } else settings[name] = given;
   }
   return settings as SettingsOf<T>;
