@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -87,7 +89,7 @@ async function submit(task: Partial<SampleTask> = {}, plan: Record<string, unkno
   return planId;
 }
 
-async function until<T>(what: () => Promise<T | null | undefined | false>, ms = 12_000): Promise<T> {
+async function until<T>(what: () => Promise<T | null | undefined | false>, ms = 20_000): Promise<T> {
   for (const end = Date.now() + ms; ; await sleep(10)) {
     const found = await what();
     if (found) return found;
@@ -108,6 +110,38 @@ const plansThere = async (planId: string) =>
   (await there.plans.list(LOCAL_OPERATOR, { limit: 100 })).items.filter(
     ({ intent_id }) => intent_id === `intent-${planId}`,
   );
+
+/** A proxy that in turn loses a call before it arrives, and an answer on its way back; six in eight get through. */
+async function lossyNetwork(target: URL): Promise<{ address: string; lost(): number; close(): void }> {
+  let lost = 0;
+  let seen = 0;
+  const proxy = createServer((request, response) => {
+    const turn = request.url!.includes('/events') ? 0 : ++seen % 8;
+    if (turn === 1) {
+      lost++;
+      request.socket.destroy();
+      return;
+    }
+    const { method, url, headers } = request;
+    const onward = httpRequest({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) => {
+      if (turn === 5) {
+        lost++;
+        answer.resume().on('end', () => request.socket.destroy());
+        return;
+      }
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => request.socket.destroy());
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    proxy.closeAllConnections();
+    proxy.close();
+  };
+  return { address: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, lost: () => lost, close };
+}
 
 describe('diversion to another Colmeia', () => {
   before(async () => {
@@ -322,6 +356,25 @@ describe('diversion to another Colmeia', () => {
       await diverter.stop(0);
     }
     await back.close();
+  });
+
+  test('over a network that loses one in four calls or answers, each ticket is one plan there and completes', async (t) => {
+    const runs = new Map<string, number>();
+    workThere((ticket) => {
+      runs.set(ticket.plan_id, (runs.get(ticket.plan_id) ?? 0) + 1);
+      return { n: ticket.parameters.n };
+    });
+    const network = await lossyNetwork(new URL(server.address));
+    t.after(() => network.close());
+    await divert({ address: network.address });
+    const submitted = await Promise.all(Array.from({ length: 25 }, (_, n) => submit({ parameters: { n: String(n) } })));
+    for (const [n, planId] of submitted.entries()) {
+      assert.equal(await ended(planId), 'completed');
+      assert.equal((await ticketOf(planId)).result!.output.n, String(n));
+      assert.equal((await plansThere(planId)).length, 1);
+    }
+    assert.equal(runs.size, 25);
+    assert.ok(network.lost() > 10, `${network.lost()} calls were lost`);
   });
 
   test('a key that is open to everybody is not used, and no key is ever said', async () => {

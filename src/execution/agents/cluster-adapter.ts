@@ -226,12 +226,14 @@ export class ClusterAdapter {
     let state = '';
     let pause = FIRST_LOOK_MS;
     let awaySince: number | null = null;
+    let faults = 0;
     for (;;) {
-      let asked = 0;
+      let again = 0;
       try {
         const ticket = await this.#client.ticketOfPlan(diverted, signal);
         this.#works();
         awaySince = null;
+        faults = 0;
         if (ticket.state !== state) context.log(`it is ${ticket.state} there`);
         state = ticket.state;
         if (ticket.progress !== null) context.progress(ticket.progress);
@@ -239,7 +241,9 @@ export class ClusterAdapter {
         if (state === 'failed' || state === 'cancelled') throw await this.#failureOf(diverted, ticket, signal);
       } catch (error) {
         if (!(error instanceof ClusterFault)) throw error;
-        asked = error.retryAfterMs ?? 0;
+        // An end may have been missed with the answer, so it is not waited for as long as usual.
+        again = error.retryAfterMs ?? Math.min(LONGEST_LOOK_MS, this.#backoffMs(faults));
+        faults++;
         awaySince ??= Date.now();
         if (Date.now() - awaySince > this.#options.config.colmeia.unreachable_ms) throw this.#errorOf(error);
         if (error.code === 'PLAN_NOT_FOUND') {
@@ -247,7 +251,8 @@ export class ClusterAdapter {
           await this.#begin(diverted, true, stay, context, signal);
         } else this.#trouble(messageOf(error));
       }
-      await this.#ends.wait(diverted.planId, Math.max(asked, this.#ends.connected ? CONNECTED_MS : pause), signal);
+      const usual = this.#ends.connected ? CONNECTED_MS : pause;
+      await this.#ends.wait(diverted.planId, faults > 0 ? again : usual, signal);
       signal.throwIfAborted();
       pause = Math.min(LONGEST_LOOK_MS, pause * 2);
     }
