@@ -25,15 +25,15 @@ test('every fault is told with its path', () => {
   assert.deepEqual(faultsOf({ a: 'adaptive' }), ['experiment.b']);
   assert.deepEqual(faultsOf({ a: 'adaptive', b: 'adaptive' }), ['experiment.b']);
   assert.deepEqual(
-    faultsOf({ a: 'best', b: 'fairness', metric: 'luck', pairs: 2.5, blockMs: -1, washoutMs: 400_000, more: 1 }),
+    faultsOf({ a: 'best', b: 'fairness', metric: 'luck', pairs: 2.5, block_ms: -1, washout_ms: 400_000, more: 1 }),
     [
-      'experiment.blockMs',
+      'experiment.block_ms',
       'experiment.more',
       'experiment.a',
       'experiment.metric',
       'experiment.pairs',
-      'experiment.washoutMs',
-      'experiment.minPairs',
+      'experiment.washout_ms',
+      'experiment.min_pairs',
     ],
   );
 });

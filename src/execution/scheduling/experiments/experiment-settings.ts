@@ -1,5 +1,5 @@
 import type { Fault } from '../../../platform/errors.ts';
-import { readSettings, type SettingsOf, type SettingTable } from '../setting.ts';
+import { documentName, readSettings, type SettingsOf, type SettingTable } from '../setting.ts';
 
 /**
  * What is compared, from the results of a block: share on time, mean or 95th percentile of the latency, mean slack, mean
@@ -49,13 +49,14 @@ export function readExperiment(
     faults.push({ path: `${path}.metric`, message: `must be one of ${Object.keys(METRICS).join(', ')}` });
   }
   for (const name of ['seed', 'pairs', 'minPairs', 'minResults'] as const) {
-    if (!Number.isInteger(numbers[name])) faults.push({ path: `${path}.${name}`, message: 'must be a whole number' });
+    if (!Number.isInteger(numbers[name]))
+      faults.push({ path: `${path}.${documentName(name)}`, message: 'must be a whole number' });
   }
   if (numbers.washoutMs > numbers.blockMs / 2) {
-    faults.push({ path: `${path}.washoutMs`, message: 'must be at most half of blockMs' });
+    faults.push({ path: `${path}.washout_ms`, message: 'must be at most half of block_ms' });
   }
   if (numbers.minPairs > numbers.pairs) {
-    faults.push({ path: `${path}.minPairs`, message: 'must be at most pairs' });
+    faults.push({ path: `${path}.min_pairs`, message: 'must be at most pairs' });
   }
   return { a, b, metric, ...numbers } as ExperimentSettings;
 }

@@ -72,7 +72,7 @@ test('the winner is the preset with less of what is bad and more of what is good
   const slow: World = { onTime: () => 0.98, latencyMs: (preset) => (preset === 'fairness' ? 1_600 : 1_000) };
   assert.equal(live(start({ metric: 'p95_latency' }), slow, 5)!.winner, 'adaptive');
   const punctual: World = { onTime: (preset) => (preset === 'fairness' ? 0.97 : 0.94) };
-  assert.equal(live(start({ guardDrop: 0.2 }), punctual, 5)!.winner, 'fairness');
+  assert.equal(live(start({ guard_drop: 0.2 }), punctual, 5)!.winner, 'fairness');
 });
 
 test('without a difference none is said to be there in about 95 of 100 experiments, and as many intervals hold zero', () => {
@@ -81,7 +81,7 @@ test('without a difference none is said to be there in about 95 of 100 experimen
   const runs = 200;
   for (let seed = 0; seed < runs; seed++) {
     const result = live(
-      start({ seed, metric: 'mean_latency', pairs: 16, minPairs: 3 }),
+      start({ seed, metric: 'mean_latency', pairs: 16, min_pairs: 3 }),
       { onTime: () => 0.98 },
       seed + 1_000,
     )!;
@@ -99,8 +99,8 @@ test('the work of the block before does not blur the difference, for the washout
     lagMs: 160_000,
     swing: 0,
   };
-  const washed = live(start({ metric: 'mean_latency', washoutMs: 180_000 }), world, 7)!;
-  const blurred = live(start({ metric: 'mean_latency', washoutMs: 0 }), world, 7)!;
+  const washed = live(start({ metric: 'mean_latency', washout_ms: 180_000 }), world, 7)!;
+  const blurred = live(start({ metric: 'mean_latency', washout_ms: 0 }), world, 7)!;
   assert.ok(Math.abs(washed.difference! + 0.5) < 0.02, `${washed.difference}`);
   assert.ok(blurred.difference! > -0.42, `${blurred.difference}`);
 });
@@ -128,7 +128,7 @@ test('a burn rate at the limit stops it at once and names no winner', () => {
 });
 
 test('it ends as planned when nothing is certain, and too few results name no winner', () => {
-  const experiment = start({ pairs: 4, minPairs: 4 });
+  const experiment = start({ pairs: 4, min_pairs: 4 });
   let now = START;
   while (experiment.tick(now, 0).result === null) now += TICK_MS;
   const { stopped, winner, difference, interval, pairs, onTime } = experiment.result!;
@@ -139,9 +139,9 @@ test('it ends as planned when nothing is certain, and too few results name no wi
 
 test('at the planned end every pair counts, and a winner needs as many pairs as were asked for', () => {
   const world: World = { onTime: () => 0.98, latencyMs: (preset) => (preset === 'fairness' ? 500 : 1_000), swing: 0.1 };
-  const result = live(start({ metric: 'mean_latency', pairs: 3, minPairs: 3 }), world, 1)!;
+  const result = live(start({ metric: 'mean_latency', pairs: 3, min_pairs: 3 }), world, 1)!;
   assert.deepEqual([result.stopped, result.pairs, result.winner], ['planned end', 3, 'fairness']);
-  const thin = start({ metric: 'mean_latency', pairs: 6, minPairs: 6 });
+  const thin = start({ metric: 'mean_latency', pairs: 6, min_pairs: 6 });
   live(thin, world, 1, 0.9);
   let now = START + 0.9 * 3_600_000;
   while (thin.tick(now, 0).result === null) now += TICK_MS;
@@ -151,7 +151,7 @@ test('at the planned end every pair counts, and a winner needs as many pairs as 
 
 test('each pair has both presets, in an order that the seed decides and that is not always the same', () => {
   const orders = [1, 2].map((seed) => {
-    const experiment = start({ seed, pairs: 100, minPairs: 100 });
+    const experiment = start({ seed, pairs: 100, min_pairs: 100 });
     live(experiment, { onTime: () => 0.98 }, 1, 40);
     const arms = experiment.snapshot().blocks.map(({ arm }) => arm);
     for (let n = 1; n < arms.length; n += 2) assert.notEqual(arms[n], arms[n - 1]);
@@ -193,7 +193,7 @@ test('a restart in the middle changes nothing', () => {
 });
 
 test('a block is begun again after a long gap or a step of the clock, and too many of them end it', () => {
-  const experiment = start({ pairs: 4, minPairs: 4 });
+  const experiment = start({ pairs: 4, min_pairs: 4 });
   live(experiment, { onTime: () => 0.98 }, 1, 0.5);
   const before = experiment.snapshot();
   experiment.tick(START + 3_600_000, 0);

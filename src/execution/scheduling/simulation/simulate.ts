@@ -194,6 +194,7 @@ class Simulation {
       durationMs: this.#at - run.givenAt,
       result,
       errorClass,
+      retryAfterMs: null,
       slackMs: again ? null : live.simulated.deadlineAt - this.#at,
     });
     if (result === 'completed') {

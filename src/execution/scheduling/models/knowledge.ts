@@ -1,0 +1,123 @@
+import type { Estimates } from '../estimates.ts';
+import type { Outcome } from '../outcome.ts';
+import type { SchedulerAgent } from '../scheduler-agent.ts';
+import { defaultsOf, type SettingsOf } from '../setting.ts';
+import { AgentGuards, GUARD_SETTINGS, type GuardSettings, type GuardsSnapshot } from './agent-guards.ts';
+import type { Random } from './draws.ts';
+import { DURATION_SETTINGS, DurationModel, type DurationSnapshot } from './duration-model.ts';
+import { RecentMap } from './recent-map.ts';
+import { TRAIL_SETTINGS, type TrailSettings } from './trail-settings.ts';
+import { Trails, type TrailsSnapshot } from './trails.ts';
+
+export type KnowledgeSettings = {
+  durations: SettingsOf<typeof DURATION_SETTINGS>;
+  trails: TrailSettings;
+  guards: GuardSettings;
+};
+
+/** Plain JSON, tolerant of what is missing; bounded as its parts are. */
+export type KnowledgeSnapshot = {
+  durations?: Partial<DurationSnapshot>;
+  trails?: Partial<TrailsSnapshot>;
+  guards?: Partial<GuardsSnapshot>;
+};
+
+export const knowledgeSettings = (): KnowledgeSettings => ({
+  durations: defaultsOf(DURATION_SETTINGS),
+  trails: defaultsOf(TRAIL_SETTINGS),
+  guards: defaultsOf(GUARD_SETTINGS),
+});
+
+/** Types of companies whose last poisoned agent is remembered. */
+const POISONED = 5_000;
+
+/**
+ * What is learned from attempts, joined: how long tickets take on an agent of ordinary speed, how each agent does by type,
+ * and which agents need protection from work, or work from them. O(1) per call and per outcome.
+ */
+export class Knowledge implements Estimates {
+  readonly durations: DurationModel;
+  readonly trails: Trails;
+  readonly guards: AgentGuards;
+  readonly #random: Random;
+  /** Of a company's type: the agent that refused a ticket as poison last. */
+  readonly #poisoned = new RecentMap<string>(POISONED);
+
+  constructor(random: Random, settings = knowledgeSettings(), snapshot: KnowledgeSnapshot = {}) {
+    this.#random = random;
+    this.durations = new DurationModel(settings.durations, snapshot.durations);
+    this.trails = new Trails(settings.trails);
+    this.trails.restore(snapshot.trails ?? null);
+    this.guards = new AgentGuards(settings.guards);
+    this.guards.restore(snapshot.guards ?? null);
+  }
+
+  base(spec: Outcome['spec'], instance: string): number {
+    return this.durations.expect(spec, instance);
+  }
+
+  upper(spec: Outcome['spec'], instance: string, agent: string | null, p: number, now: number): number {
+    const bound = this.durations.upper(spec, instance, p);
+    return agent === null ? bound : bound * this.trails.factor(spec.metadata.task_type ?? spec.task_type, agent, now);
+  }
+
+  factor(type: string, agent: string, now: number): number {
+    return this.trails.factor(type, agent, now);
+  }
+
+  success(type: string, agent: string, now: number): number {
+    return this.trails.success(type, agent, now);
+  }
+
+  sample(type: string, agent: string, now: number): { factor: number; success: number } {
+    return this.trails.sample(type, agent, now, this.#random);
+  }
+
+  /** An agent joins or changes: labels `speed` and `speed:<type>` are what it says of itself. */
+  setAgent(agent: SchedulerAgent): void {
+    this.trails.declare(agent.key, declaredSpeed(agent));
+    this.guards.setAgent(agent);
+  }
+
+  removeAgent(key: string): void {
+    this.trails.declare(key, null);
+    this.guards.removeAgent(key);
+  }
+
+  /** An attempt ended. What it says of the task is freed of what is known of the agent, and the other way round. */
+  observe({ at, instance, type, spec, agent, durationMs, result, errorClass, retryAfterMs }: Outcome): void {
+    const ok = result === 'completed';
+    const took = Math.max(1, durationMs);
+    const logRatio = Math.log(took / this.durations.expect(spec, instance));
+    const ordinary = took / this.trails.factor(type, agent, at);
+    if (ok) this.durations.observe(spec, instance, at, ordinary);
+    else if (errorClass === 'timeout') this.durations.observe(spec, instance, at, ordinary, true);
+    if (ok || this.#blames(instance, type, agent, errorClass))
+      this.trails.observe({ at, type, agent, ok, logRatio: ok ? logRatio : null });
+    this.guards.ended({ at, agent, type, errorClass, logRatio: ok ? logRatio : null, retryAfterMs });
+  }
+
+  snapshot(): Required<KnowledgeSnapshot> {
+    return { durations: this.durations.snapshot(), trails: this.trails.snapshot(), guards: this.guards.snapshot() };
+  }
+
+  /**
+   * A quota is nobody's fault. When two agents refuse the poison of one company's type it is the company's, so that bad
+   * tickets spoil no agent's name; an agent that refuses everything stays alone with it.
+   */
+  #blames(instance: string, type: string, agent: string, errorClass: Outcome['errorClass']): boolean {
+    if (errorClass !== 'poison') return errorClass !== 'quota';
+    const key = `${instance}\n${type}`;
+    const last = this.#poisoned.get(key);
+    this.#poisoned.put(key, agent);
+    return last === undefined || last === agent;
+  }
+}
+
+function declaredSpeed({ labels }: SchedulerAgent): ((type: string) => number | null) | null {
+  if (!Object.keys(labels).some((label) => label === 'speed' || label.startsWith('speed:'))) return null;
+  return (type) => {
+    const speed = Number(labels[`speed:${type}`] ?? labels.speed);
+    return speed > 0 && Number.isFinite(speed) ? speed : null;
+  };
+}
