@@ -8,7 +8,7 @@ import { type ExperimentResult, Switchback } from './switchback.ts';
 const START = Date.UTC(2026, 10, 21);
 const TICK_MS = 20_000;
 
-function settingsOf(more: Partial<ExperimentSettings> = {}): ExperimentSettings {
+function settingsOf(more: Record<string, unknown> = {}): ExperimentSettings {
   return readExperiment({ a: 'adaptive', b: 'fairness', ...more }, ['adaptive', 'fairness'], 'experiment', []);
 }
 
@@ -54,7 +54,7 @@ function live(experiment: Switchback, world: World, seed: number, hours = 100): 
   return null;
 }
 
-const start = (more: Partial<ExperimentSettings> = {}): Switchback =>
+const start = (more: Record<string, unknown> = {}): Switchback =>
   new Switchback({ settings: settingsOf(more), at: START });
 
 test('a known difference is found, with an interval that holds it, before the planned end', () => {
