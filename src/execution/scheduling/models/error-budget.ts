@@ -90,7 +90,7 @@ export class ErrorBudget {
 
   /**
    * Relaxes modes whose time has come; call about once a second. Reads the companies that are not normal only, every
-   * 5 s. After the clock was set back what was counted keeps its age.
+   * 5 s. After the clock was set back what was counted in the future counts as of now.
    */
   tick(now: number): ModeChange[] {
     if (now < this.#now - STEP_MS) this.#setBack(now);

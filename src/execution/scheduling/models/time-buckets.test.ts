@@ -49,18 +49,19 @@ test('every window counts what a list of all results would, also those that come
   );
 });
 
-test('a clock set back leaves every count its age, and one that was not set back leaves them alone', () => {
-  const buckets = new TimeBuckets(START);
-  buckets.add(START, true, 0.01);
-  buckets.add(START + 2 * 3_600_000, true, 0.01);
-  buckets.setBack(START + 3 * 3_600_000);
-  assert.equal(buckets.counts('6h', START + 6 * 3_600_000).late, 1);
-  const back = START - 10 * 86_400_000 - 12_930_000;
-  buckets.setBack(back);
-  assert.equal(buckets.counts('1h', back).late, 1);
-  assert.equal(buckets.counts('6h', back).late, 2);
-  assert.equal(buckets.counts('1h', back + 3_600_000).late, 0);
-  assert.equal(buckets.counts('6h', back + 5 * 3_600_000).late, 1);
+test('a clock set back brings the newest count to its time and leaves the others their distance, and one that was not set back leaves them alone', () => {
+  const backMs = 10 * 86_400_000 + 7 * 1_800_000;
+  const end = START + 6 * 3_600_000;
+  const [buckets, twin] = [new TimeBuckets(START), new TimeBuckets(START)];
+  for (let at = START; at <= end; at += 150_000) for (const one of [buckets, twin]) one.add(at, at % 3 === 0, 0.01);
+  buckets.setBack(end + 3_600_000);
+  assert.deepEqual(buckets.snapshot(), twin.snapshot());
+  buckets.setBack(end - backMs);
+  for (let later = 0; later < 8 * 3_600_000; later += 30_000) {
+    for (const window of ['5m', '30m', '1h', '6h'] as const) {
+      assert.deepEqual(buckets.counts(window, end - backMs + later), twin.counts(window, end + later), window);
+    }
+  }
 });
 
 test('times before the epoch are times like others', () => {

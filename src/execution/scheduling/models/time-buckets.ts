@@ -63,7 +63,10 @@ export class TimeBuckets {
     return sum;
   }
 
-  /** The clock was set back to `now`: what was counted keeps its age. Nothing happens when it was not. */
+  /**
+   * The clock was set back to `now`: the newest counts become those of now, the others keep their distance to them. Nothing
+   * happens when there is nothing of the future.
+   */
   setBack(now: number): void {
     for (const [r, ring] of RINGS.entries()) {
       const head = Math.floor(now / ring.widthMs);
