@@ -59,6 +59,8 @@ export type ColmeiaOptions = {
   leaseDurationMs?: number;
   /** What agents are told about their own heartbeat. Default 10,000. */
   heartbeatIntervalMs?: number;
+  /** Tickets that have not come to an end, of one company, before its decisions are refused. Default 100,000. */
+  maxOpenTicketsPerCompany?: number;
   /** C1 and C2: limits, timeouts, retries. */
   policy?: Partial<FlowPolicy>;
   telemetry?: { url: string; secret: string | null } | null;
@@ -70,6 +72,11 @@ export type ColmeiaOptions = {
   /** Log lines of level `debug` are wanted, one for each plan and lease. Default false. */
   debug?: boolean;
 };
+
+const engines = new WeakMap<Colmeia, FlowEngine>();
+
+/** For tests that do to the engine of a Colmeia what only its scheduler does. */
+export const engineOf = (colmeia: Colmeia): FlowEngine => engines.get(colmeia)!;
 
 const DEFAULT_POLICY: FlowPolicy = {
   tickets: TICKET_POLICY,
@@ -89,6 +96,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     defaultInstance: config.instance,
     leaseDurationMs: config.leaseDurationMs,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
+    maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
     policy: {
       tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
       backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
@@ -143,6 +151,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     registry,
     onCommitted,
     onOwned,
+    maxOpenTicketsPerCompany: options.maxOpenTicketsPerCompany,
     ...engineObservers(metrics, clock),
     log,
   });
@@ -227,7 +236,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     authenticator.stop();
     await store.close();
   };
-  return {
+  const colmeia: Colmeia = {
     decisions: decisionOperations(context),
     plans: planOperations(context),
     tickets: ticketOperations(context),
@@ -250,4 +259,6 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     metrics: () => metrics.text(),
     close: () => (closing ??= close()),
   };
+  engines.set(colmeia, engine);
+  return colmeia;
 }

@@ -32,8 +32,8 @@ describe('readConfig', () => {
       [30_000, 10_000, 1_000, 60_000],
     );
     assert.deepEqual(
-      [config.maxPlanTasks, config.maxBodyBytes, config.slaDefaultTimeoutMs],
-      [10_000, 8_388_608, 3_600_000],
+      [config.maxPlanTasks, config.maxOpenTicketsPerCompany, config.maxBodyBytes, config.slaDefaultTimeoutMs],
+      [10_000, 100_000, 8_388_608, 3_600_000],
     );
     assert.deepEqual([config.logLevel, config.warnings], ['info', []]);
   });
@@ -53,6 +53,13 @@ describe('readConfig', () => {
     assert.match(faults[0]!.message, /from 0 to 65535, not "70000"/);
     assert.match(faults[4]!.message, /did you mean COLMEIA_PORT\?/);
     assert.doesNotMatch(JSON.stringify(faults), /hunter2/);
+  });
+
+  it('lets the largest plan be taken: its company may have as many open tickets', () => {
+    const [fault] = faultsOf({ COLMEIA_MAX_OPEN_TICKETS: '9999' });
+    assert.equal(fault!.path, 'COLMEIA_MAX_OPEN_TICKETS');
+    assert.match(fault!.message, /not be less than COLMEIA_MAX_PLAN_TASKS \(10000\)/);
+    assert.equal(readConfig({ COLMEIA_MAX_PLAN_TASKS: '200000' }, folder).maxOpenTicketsPerCompany, 200_000);
   });
 
   it('refuses a heartbeat that is too late for its lease, and a cap below the first wait', () => {

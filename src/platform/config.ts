@@ -28,6 +28,7 @@ export type Config = {
   retryBaseMs: number;
   retryMaxMs: number;
   maxPlanTasks: number;
+  maxOpenTicketsPerCompany: number;
   maxBodyBytes: number;
   /** The operator's agents; null = `home`/agents.json when there is one. */
   agentsFile: string | null;
@@ -61,6 +62,7 @@ export const VARIABLES = {
   COLMEIA_RETRY_BASE_MS: '1000',
   COLMEIA_RETRY_MAX_MS: '60000',
   COLMEIA_MAX_PLAN_TASKS: '10000',
+  COLMEIA_MAX_OPEN_TICKETS: '100000',
   COLMEIA_MAX_BODY_BYTES: '8388608',
   COLMEIA_TELEMETRY_URL: '',
   COLMEIA_TELEMETRY_SECRET_FILE: '',
@@ -105,6 +107,7 @@ export function readConfig(env: Environment, cwd: string): Config {
     retryBaseMs: read.integer('COLMEIA_RETRY_BASE_MS', 0),
     retryMaxMs: read.integer('COLMEIA_RETRY_MAX_MS', 0),
     maxPlanTasks: read.integer('COLMEIA_MAX_PLAN_TASKS', 1, 1_000_000),
+    maxOpenTicketsPerCompany: read.integer('COLMEIA_MAX_OPEN_TICKETS', 1, 10_000_000),
     maxBodyBytes: read.integer('COLMEIA_MAX_BODY_BYTES', 1_024, 1_073_741_824),
     agentsFile: read.path('COLMEIA_AGENTS'),
     telemetryUrl: read.httpUrl('COLMEIA_TELEMETRY_URL'),
@@ -270,6 +273,14 @@ function checkTogether(read: Reader, config: Config): void {
   }
   if (config.retryMaxMs < config.retryBaseMs) {
     read.fault('COLMEIA_RETRY_MAX_MS', `must not be less than COLMEIA_RETRY_BASE_MS (${config.retryBaseMs})`);
+  }
+  if (config.maxOpenTicketsPerCompany < config.maxPlanTasks) {
+    if (read.isSet('COLMEIA_MAX_OPEN_TICKETS'))
+      read.fault(
+        'COLMEIA_MAX_OPEN_TICKETS',
+        `must not be less than COLMEIA_MAX_PLAN_TASKS (${config.maxPlanTasks}), or such a plan would never be taken`,
+      );
+    else config.maxOpenTicketsPerCompany = config.maxPlanTasks;
   }
   if (!/^[a-z0-9][a-z0-9_-]{0,62}$/i.test(config.instance)) {
     read.fault('INSTANCE_NAME', 'must begin with a letter or digit, then letters, digits, _ and -, 63 at most');

@@ -3,8 +3,11 @@ import type { Colmeia } from '../../src/colmeia.ts';
 import { createColmeia, type ColmeiaOptions } from '../../src/index.ts';
 import { agentsConformance } from './agents.conformance.ts';
 import { companiesConformance } from './companies.conformance.ts';
+import { copiesConformance } from './copies.conformance.ts';
 import { decisionsConformance } from './decisions.conformance.ts';
+import { fleetConformance, HEARTBEAT_MS } from './fleet.conformance.ts';
 import { QUICK, type Open, type OpenPlace, type Place } from './place.ts';
+import { MOST_OPEN, queuesConformance } from './queues.conformance.ts';
 import { restartsConformance } from './restarts.conformance.ts';
 import { runsConformance } from './runs.conformance.ts';
 
@@ -14,9 +17,14 @@ export function flowConformance(name: string, place: OpenPlace): void {
     withColmeia('with everything by default', place, QUICK, (colmeia) => {
       decisionsConformance(colmeia);
       runsConformance(colmeia);
+      copiesConformance(colmeia);
       companiesConformance(colmeia);
     });
     withColmeia('with leases of 300 ms', place, { ...QUICK, leaseDurationMs: 300 }, agentsConformance);
+    const brisk = { ...QUICK, leaseDurationMs: 5_000, heartbeatIntervalMs: HEARTBEAT_MS };
+    withColmeia('with heartbeats every 200 ms', place, brisk, fleetConformance);
+    const few = { ...QUICK, maxOpenTicketsPerCompany: MOST_OPEN };
+    withColmeia(`with at most ${MOST_OPEN} open tickets a company`, place, few, queuesConformance);
     restartsConformance(place);
   });
 }
