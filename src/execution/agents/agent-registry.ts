@@ -142,8 +142,9 @@ export class AgentRegistry {
   }
 
   #seenAt(agent: LiveAgent, at: number, beat: boolean): void {
-    if (!this.#lives.seen(agent, at, beat)) return;
+    const isChanged = this.#lives.seen(agent, at, beat);
     this.#arm();
+    if (!isChanged) return;
     this.#refresh(agent);
     if (agent.scheduler.free > 0) this.onDemand();
   }

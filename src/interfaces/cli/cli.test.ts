@@ -227,6 +227,58 @@ describe('colmeia', () => {
     assert.match(out, /default +whole/);
   });
 
+  it('cordons an agent and shows what is known of it', async () => {
+    assert.equal((await cli(['agents', 'cordon', 'worker'])).out, 'agent worker: cordoned\n');
+    assert.match(
+      (await cli(['agents', 'show', 'worker'])).out,
+      /state +cordoned\n[^]*takes +BUILD [^]*version +\(none\)/,
+    );
+    assert.equal((await cli(['agent', 'uncordon', 'worker'])).out, 'agent worker: active\n');
+    assert.equal((await cli(['agents', 'uncordon', 'nobody'])).exit, 3);
+  });
+
+  it('lists what waits for people, and takes their answers', async () => {
+    for (const agent_id of ['ana', 'bob'])
+      await colmeia.agents.register(LOCAL_OPERATOR, {
+        agent_id,
+        kind: 'person',
+        task_types: ['EXECUTE'],
+        capabilities: ['human'],
+      });
+    const task = (task_id: string) => ({
+      ...(JSON.parse(decision('x')) as { cognitive_plan: { tasks: Json[] } }).cognitive_plan.tasks[0],
+      task_id,
+      task_type: 'EXECUTE',
+      dependencies: [],
+      required_capabilities: ['human'],
+      description: `Please ${task_id}`,
+    });
+    await cli(['run', '-'], { input: decision('people', { tasks: ['sign', 'refuse'].map(task) }) });
+    const item = async (id: string): Promise<{ ticket_id: string; agent_id: string }> => {
+      for (;;) {
+        const { items } = JSON.parse((await cli(['inbox', '--json'])).out) as { items: Json[] };
+        const found = items.find(({ task_id }) => task_id === id);
+        if (found !== undefined) return found as { ticket_id: string; agent_id: string };
+      }
+    };
+    const sign = (await item('sign')).ticket_id;
+    const refuse = (await item('refuse')).ticket_id;
+    assert.match((await cli(['inbox'])).out, /DUE[^]* do +[^]*Please sign/);
+    assert.match((await cli(['inbox', 'claim', sign, '--agent', 'bob'])).out, /in the inbox of bob/);
+    const back = await cli(['inbox', 'return', sign, '--why', 'not mine']);
+    assert.equal(back.out, `ticket ${sign}: PENDING\n`);
+    assert.equal((await item('sign')).agent_id, 'ana');
+    const done = await cli(['inbox', 'done', sign, '--output', 'signed=yes', '--output', 'by=ana=really']);
+    assert.equal(done.out, `ticket ${sign}: COMPLETED\n`);
+    const { result } = await colmeia.tickets.get(LOCAL_OPERATOR, sign);
+    assert.deepEqual(result?.output, { signed: 'yes', by: 'ana=really' });
+    assert.equal((await cli(['inbox', 'done', refuse, '--output', 'nothing'])).exit, 2);
+    assert.equal((await cli(['inbox', 'fail', refuse])).exit, 2, 'it must say why');
+    assert.equal((await cli(['inbox', 'fail', refuse, '--why', 'it is forged'])).exit, 0);
+    assert.equal((await colmeia.tickets.get(LOCAL_OPERATOR, refuse)).error_message, 'it is forged');
+    assert.equal((await cli(['inbox', 'done', refuse])).exit, 3);
+  });
+
   it('prints events until interrupted', async () => {
     const stop = new AbortController();
     const following = cli(['events', '--follow', '--json', '--plan', 'followed'], { signal: stop.signal });

@@ -1,4 +1,4 @@
-import type { AgentView, InstanceView, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
+import type { AgentView, InboxItem, InstanceView, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
 import type { RecordedEvent } from '../../trust/audit/journal.ts';
 import { type Column, formatDuration, formatTime } from './table.ts';
 
@@ -35,6 +35,18 @@ export const AGENT_COLUMNS: Column<AgentView>[] = [
   { title: 'BUSY', value: (agent) => `${agent.running}/${agent.concurrency}`, align: 'right' },
   { title: 'TAKES', value: (agent) => agent.task_types.join(' '), shrinks: true },
   { title: 'SEEN', value: (agent) => formatTime(agent.last_seen_at) },
+];
+
+export const INBOX_COLUMNS: Column<InboxItem>[] = [
+  { title: 'DUE', value: (item) => formatTime(item.due_at) },
+  { title: 'WHAT', value: (item) => (item.kind === 'ticket' ? 'do' : 'approve') },
+  { title: 'TICKET', value: (item) => item.ticket_id, shrinks: true },
+  { title: 'PLAN', value: (item) => item.plan_id, shrinks: true },
+  { title: 'TASK', value: (item) => item.task_id, shrinks: true },
+  { title: 'WHO', value: (item) => item.agent_id, shrinks: true },
+  { title: 'COMPANY', value: (item) => item.instance, shrinks: true },
+  { title: 'SINCE', value: (item) => formatTime(item.since) },
+  { title: 'ABOUT', value: (item) => item.description, shrinks: true },
 ];
 
 export const INSTANCE_COLUMNS: Column<InstanceView>[] = [

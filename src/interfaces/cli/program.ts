@@ -6,6 +6,7 @@ import { agentCommands } from './commands/agents.ts';
 import { auditCommands } from './commands/audit.ts';
 import { completionCommand } from './commands/completion.ts';
 import { fleetCommands } from './commands/fleet.ts';
+import { inboxCommands } from './commands/inbox.ts';
 import { planCommands } from './commands/plans.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommands } from './commands/server.ts';
@@ -81,6 +82,7 @@ export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
   planCommands(program, setup);
   ticketCommands(program, setup);
   agentCommands(program, setup);
+  inboxCommands(program, setup);
   fleetCommands(program, setup);
   auditCommands(program, setup);
   completionCommand(program, setup);
