@@ -61,6 +61,8 @@ export type TrailsSnapshot = {
 const HOUR_MS = 3_600_000;
 const TYPE_DISCOUNT = 0.998;
 const AGENT_DISCOUNT = 0.98;
+/** Expected successes elsewhere that weigh as much as the type: failing at one type says little of another. */
+const AGENT_SUCCESSES = 20;
 const NOISE_DISCOUNT = 0.999;
 /** Variance of log-ratios before any was seen, and the observations that it weighs as much as. */
 const NOISE_PRIOR = 0.16;
@@ -283,7 +285,7 @@ export class Trails {
     const level = this.#agents.get(agent);
     if (level !== undefined) {
       const left = 2 ** (-Math.max(0, now - level.at) / (this.#settings.half_life_h * HOUR_MS));
-      success *= (level.successes * left + prior_weight) / (level.expected * left + prior_weight);
+      success *= (level.successes * left + AGENT_SUCCESSES) / (level.expected * left + AGENT_SUCCESSES);
       log += (level.logs * left) / (level.weight * left + prior_weight);
     }
     this.#priorSuccess = clamp(success, 0.01, 0.99);
