@@ -273,6 +273,16 @@ describe('an agent', () => {
     assert.ok(beats.length >= 3, `${beats.length}`);
   });
 
+  test('metadata that the handler says goes with the result', async () => {
+    run((_, { metadata }) => {
+      metadata({ input_tokens: '10', model: 'm' });
+      metadata({ input_tokens: '12' });
+    });
+    peer.offer('l1');
+    const { body } = await peer.until('/api/v1/leases/l1/complete');
+    assert.deepEqual(body, { fencing_token: 5, output: {}, metadata: { input_tokens: '12', model: 'm' } });
+  });
+
   test('logs are bounded: the newest lines stay', async () => {
     run((_, { log }) => {
       for (let n = 0; n < 2_000; n++) log(`line ${n} ${'x'.repeat(5_000)}`);

@@ -18,6 +18,8 @@ export type AttemptContext = {
   progress(share: number): void;
   /** A line for the ticket's log; the last 500 unsent lines are kept. */
   log(line: string): void;
+  /** Goes with the result beside the output, as tokens used; the last value of a name wins. A failure has none. */
+  metadata(values: Record<string, string>): void;
 };
 
 /** Runs one attempt. What it returns is the output: a JSON object, whose values that are not strings become JSON text. */
@@ -99,7 +101,8 @@ export class AgentLoop {
     try {
       await this.#register(true);
       if (this.#terms === undefined) return;
-      beats = setInterval(() => void this.#beat(), Math.max(100, this.#terms.heartbeat_interval_ms));
+      // Twice in each interval, so that one that is lost or late does no harm.
+      beats = setInterval(() => void this.#beat(), Math.max(20, this.#terms.heartbeat_interval_ms / 2));
       for (const grant of this.#options.held ?? []) this.#take(grant, true);
       while (!this.#stopping) {
         const free = (this.#options.spec.concurrency ?? 1) - this.#active.size;
@@ -248,7 +251,12 @@ export class AgentLoop {
     const refused = new Set<ErrorCode>([...LOST, 'INVALID_REQUEST', 'TOO_LARGE']);
     if (output !== null) {
       try {
-        const completion = { fencingToken, output, ...(logs.length === 0 ? {} : { logs }) };
+        const completion = {
+          fencingToken,
+          output,
+          ...(Object.keys(held.metadata).length === 0 ? {} : { metadata: held.metadata }),
+          ...(logs.length === 0 ? {} : { logs }),
+        };
         return (
           (await this.#untilAnswered('complete', () => transport.complete(lease_id, completion), signal, refused)) !==
           null
@@ -315,6 +323,7 @@ function contextOf(held: HeldLease): AttemptContext {
     fencingToken: held.grant.fencing_token,
     progress: (share) => held.progress(share),
     log: (line) => held.log(line),
+    metadata: (values) => void Object.assign(held.metadata, values),
   };
 }
 

@@ -170,9 +170,10 @@ describe('diversion to another Colmeia', () => {
 
   test('a ticket becomes one plan there, with what it is and where it came from, and its result comes back', async () => {
     const seen: Record<string, unknown>[] = [];
-    workThere((ticket, { log }) => {
+    workThere((ticket, { log, metadata }) => {
       seen.push(ticket);
       log('measured');
+      metadata({ input_tokens: '12' });
       return { temperature: 21 };
     });
     await divert();
@@ -180,6 +181,7 @@ describe('diversion to another Colmeia', () => {
     assert.equal(await ended(planId), 'completed');
     const ticket = await ticketOf(planId);
     assert.deepEqual(ticket.result!.output, { temperature: '21' });
+    assert.deepEqual(ticket.result!.metadata, { input_tokens: '12' });
     assert.ok(ticket.result!.logs.includes('measured'), ticket.result!.logs.join());
     const [{ metadata, ...there }] = seen as [TicketView];
     for (const name of ['task_id', 'task_type', 'parameters', 'security_level', 'priority', 'risk_band'] as const)

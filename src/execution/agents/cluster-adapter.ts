@@ -317,6 +317,7 @@ function mayPass({ status, code }: ClusterFault): boolean {
 
 function outputOf({ result }: RemoteTicket, context: AttemptContext): Record<string, string> {
   for (const line of result?.logs ?? []) context.log(line);
+  context.metadata(result?.metadata ?? {});
   return result?.output ?? {};
 }
 

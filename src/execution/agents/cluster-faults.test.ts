@@ -91,6 +91,7 @@ async function run(
       fencingToken: 1,
       progress: () => {},
       log: (line) => void lines.push(line),
+      metadata: () => {},
     });
   } finally {
     await adapter.close();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 
 /** One control plane that a ticket came through on its way, the first one first. */
-export type Hop = { company: string; plan_id: string; ticket_id: string; created_at: number };
+type Hop = { company: string; plan_id: string; ticket_id: string; created_at: number };
 
 export type Diverted = {
   planId: string;

@@ -20,6 +20,8 @@ export type HeldLeaseOptions = {
 /** A lease while its attempt runs: extends it, carries progress and logs, and knows when to stop. */
 export class HeldLease {
   readonly grant: LeaseGrant;
+  /** Of the result, as far as the handler has said. */
+  readonly metadata: Record<string, string> = {};
   readonly #options: HeldLeaseOptions;
   readonly #controller = new AbortController();
   #expiresAt: number;

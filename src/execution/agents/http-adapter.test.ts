@@ -66,6 +66,7 @@ async function post(
       fencingToken: 1,
       progress: () => {},
       log: () => {},
+      metadata: () => {},
     });
   } finally {
     await adapter.close();

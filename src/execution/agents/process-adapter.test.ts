@@ -115,6 +115,7 @@ function attempt(adapter: ProcessAdapter, ticket = ticketOf()): Attempt {
     leaseId,
     fencingToken: 7,
     progress: () => {},
+    metadata: () => {},
     log: (line: string) => void logs.push(line),
   };
   return {
