@@ -147,6 +147,17 @@ test('the budget left falls with each late result and comes back after 28 days',
   assert.ok(budget.worst(START + DAY + HOUR).burn > 50);
 });
 
+test('a company with a handful of results is not the worst of all', () => {
+  const budget = budgetOf();
+  feed(budget, START, START + HOUR, 0.005);
+  budget.observe({ at: START + HOUR, instance: 'small', type: 'QUERY', onTime: false });
+  assert.ok(budget.burnRate('small', '1h', START + HOUR) > 99);
+  assert.deepEqual(budget.worst(START + HOUR), {
+    burn: budget.burnRate('acme', '1h', START + HOUR),
+    remainingPercent: budget.remainingPercent('acme', START + HOUR),
+  });
+});
+
 test('a restart changes nothing: modes, burn rates, budget left, classes', () => {
   const budget = budgetOf();
   feed(budget, START - HOUR, START, 0.02, { instance: 'other', type: 'BUILD' });
@@ -173,6 +184,18 @@ test('a snapshot that lacks parts or has a mode that is not known is taken as fa
   const budget = new ErrorBudget({ targetOf: () => 0.99, snapshot });
   assert.deepEqual([budget.modeOf('acme'), budget.modeOf('other')], ['normal', 'tight']);
   assert.deepEqual(steps(feed(budget, START, START + HOUR, 0)), ['tight → normal']);
+});
+
+test('a company that moves to another replica takes its counts along and leaves none behind', () => {
+  const [one, other] = [budgetOf(), budgetOf()];
+  feed(one, START, START + HOUR, 1);
+  feed(other, START, START + HOUR, 0, { type: 'BUILD' });
+  const [moved] = one.snapshot().companies;
+  one.forget('acme');
+  other.restore(moved);
+  assert.deepEqual([one.modeOf('acme'), one.raised(), one.snapshot().companies], ['normal', [], []]);
+  assert.deepEqual([other.modeOf('acme'), other.classes('acme')], ['critical', ['QUERY']]);
+  assert.deepEqual(other.snapshot().companies, [moved]);
 });
 
 test('memory is bounded in classes and companies, and a forgotten company that was critical is said to be normal', () => {

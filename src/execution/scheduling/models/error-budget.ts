@@ -30,14 +30,14 @@ export type BudgetResult = { at: number; instance: string; type: string; onTime:
 
 type Company = { mode: Mode; since: number; all: TimeBuckets; classes: RecentMap<TimeBuckets> };
 
-type CompanySnapshot = {
+export type CompanyBudgetSnapshot = {
   instance: string;
   mode: Mode;
   since: number;
   all: TimeBucketsSnapshot;
   classes: [string, TimeBucketsSnapshot][];
 };
-export type ErrorBudgetSnapshot = { at: number; companies: CompanySnapshot[] };
+export type ErrorBudgetSnapshot = { at: number; companies: CompanyBudgetSnapshot[] };
 
 type Options = {
   /** Share of results of the type that must be on time, in (0, 1). */
@@ -71,8 +71,8 @@ export class ErrorBudget {
   constructor({ targetOf, settings = defaultsOf(BURN_SETTINGS), snapshot }: Options) {
     this.#targetOf = targetOf;
     this.#settings = settings;
-    this.#now = snapshot?.at ?? -Infinity;
-    for (const one of snapshot?.companies ?? []) this.#restore(one);
+    this.#now = snapshot?.at ?? 0;
+    for (const one of snapshot?.companies ?? []) this.restore(one);
   }
 
   /** O(1). The change when the result raises the company's mode; null = it stays. */
@@ -130,12 +130,17 @@ export class ErrorBudget {
     return [...(this.#companies.get(instance)?.classes.entries() ?? [])].map(([type]) => type);
   }
 
-  /** The fastest burn over an hour and the least budget left, of all companies; for the two metrics. O(companies). */
+  /**
+   * The fastest burn over an hour and the least budget left, of all companies with enough results to say; for the two
+   * metrics and the guard of experiments. O(companies).
+   */
   worst(now: number): { burn: number; remainingPercent: number } {
     const worst = { burn: 0, remainingPercent: 100 };
     for (const { all } of this.#companies.values()) {
-      worst.burn = Math.max(worst.burn, burnOf(all.counts('1h', now)));
+      if (all.counts('28d', now).total < this.#settings.minEvents) continue;
       worst.remainingPercent = Math.min(worst.remainingPercent, remaining(all, now));
+      const hour = all.counts('1h', now);
+      if (hour.total >= this.#settings.minEvents) worst.burn = Math.max(worst.burn, burnOf(hour));
     }
     return worst;
   }
@@ -156,16 +161,27 @@ export class ErrorBudget {
       all: all.snapshot(),
       classes: [...classes.entries()].map(([type, counts]): [string, TimeBucketsSnapshot] => [type, counts.snapshot()]),
     }));
-    return { at: Number.isFinite(this.#now) ? this.#now : 0, companies };
+    return { at: this.#now, companies };
   }
 
-  #restore({ instance, mode, since, all, classes }: CompanySnapshot): void {
+  /** Takes a company over from another replica's snapshot, or this one's of before; what was known of it goes. */
+  restore({ instance, mode, since, all, classes }: CompanyBudgetSnapshot): void {
+    this.forget(instance);
     const company = this.#companyOf(instance, this.#now);
     if (all !== undefined) company.all = TimeBuckets.restore(all);
     for (const [type, counts] of classes ?? []) this.#put(company, type, TimeBuckets.restore(counts));
     company.since = since ?? this.#now;
     if (MODES.includes(mode)) company.mode = mode;
     if (company.mode !== 'normal') this.#raised.add(instance);
+  }
+
+  /** The company is another replica's now. */
+  forget(instance: string): void {
+    const company = this.#companies.get(instance);
+    if (company === undefined) return;
+    this.#series -= 1 + company.classes.size;
+    this.#companies.delete(instance);
+    this.#raised.delete(instance);
   }
 
   #raise(instance: string, company: Company, type: string | null, series: TimeBuckets, now: number): ModeChange | null {
@@ -225,8 +241,7 @@ export class ErrorBudget {
       if (silent.mode !== 'normal') {
         this.#forgotten.push(this.#change(instance, silent, null, 'normal', silent.all, this.#now));
       }
-      this.#series -= 1 + silent.classes.size;
-      this.#companies.delete(instance);
+      this.forget(instance);
     }
   }
 
