@@ -22,7 +22,7 @@ export const BURN_SETTINGS = {
   minLate: { default: 3, min: 1, max: 1e6, what: 'Late results in the long window below which no mode is raised' },
   dwellMs: { default: 300_000, min: 0, max: 86_400_000, what: 'Time in a mode before it is relaxed, ms' },
   classesPerCompany: { default: 32, min: 1, max: 1000, what: 'Task classes counted apart for one company' },
-  series: { default: 20_000, min: 10, max: 1e6, what: 'Companies and classes counted in all; 1.5 KB each' },
+  series: { default: 20_000, min: 10, max: 1e6, what: 'Companies and classes counted in all; 2 KB each' },
 } as const satisfies SettingTable;
 export type BurnSettings = SettingsOf<typeof BURN_SETTINGS>;
 

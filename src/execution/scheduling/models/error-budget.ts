@@ -10,7 +10,7 @@ import {
   relaxedMode,
 } from './burn-mode.ts';
 import { RecentMap } from './recent-map.ts';
-import { type BurnWindow, TimeBuckets, type TimeBucketsSnapshot } from './time-buckets.ts';
+import { type BurnWindow, TimeBuckets, type TimeBucketsSnapshot, type WindowCounts } from './time-buckets.ts';
 
 /** A change of a company's mode, to be journalled. */
 export type ModeChange = {
@@ -53,7 +53,7 @@ const STEP_MS = 2_000;
 
 /**
  * What each company has spent of its error budget, and the mode that follows from it. A company's results change its own
- * mode only. At most `series` counts of 1.5 KB; the company that was silent longest is forgotten first, and the class of
+ * mode only. At most `series` counts of 2 KB; the company that was silent longest is forgotten first, and the class of
  * a company likewise (its results stay in the company's own counts).
  */
 export class ErrorBudget {
@@ -122,7 +122,7 @@ export class ErrorBudget {
   /** What is left of the budget of 28 days, in [0, 100]; 100 when nothing is known. */
   remainingPercent(instance: string, now: number, type: string | null = null): number {
     const series = this.#seriesOf(instance, type);
-    return series === undefined ? 100 : remaining(series, now);
+    return series === undefined ? 100 : remaining(series.counts('28d', now));
   }
 
   /** Classes of the company that are counted apart. */
@@ -137,8 +137,9 @@ export class ErrorBudget {
   worst(now: number): { burn: number; remainingPercent: number } {
     const worst = { burn: 0, remainingPercent: 100 };
     for (const { all } of this.#companies.values()) {
-      if (all.counts('28d', now).total < this.#settings.minEvents) continue;
-      worst.remainingPercent = Math.min(worst.remainingPercent, remaining(all, now));
+      const period = all.counts('28d', now);
+      if (period.total < this.#settings.minEvents) continue;
+      worst.remainingPercent = Math.min(worst.remainingPercent, remaining(period));
       const hour = all.counts('1h', now);
       if (hour.total >= this.#settings.minEvents) worst.burn = Math.max(worst.burn, burnOf(hour));
     }
@@ -272,6 +273,4 @@ const burns = (series: TimeBuckets, now: number): ModeChange['burn'] => ({
   '6h': burnOf(series.counts('6h', now)),
 });
 
-function remaining(series: TimeBuckets, now: number): number {
-  return 100 * Math.max(0, 1 - burnOf(series.counts('28d', now)));
-}
+const remaining = (period: WindowCounts): number => 100 * Math.max(0, 1 - burnOf(period));

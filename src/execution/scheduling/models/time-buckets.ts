@@ -24,7 +24,7 @@ export type BurnWindow = keyof typeof WINDOWS;
 /** Ring, age in slots and the three counts, for each slot that is not empty; `at` is the time of age 0. */
 export type TimeBucketsSnapshot = { at: number; slots: number[][] };
 
-/** Results on time and late over several windows at once: O(1) to add, at most 12 slots to read, 1.5 KB each. */
+/** Results on time and late over several windows at once: O(1) to add, at most 12 slots to read, 2 KB each. */
 export class TimeBuckets {
   readonly #counts = new Float64Array(SLOTS * FIELDS);
   /** Number of the newest slot of each ring, counted from the epoch. */
