@@ -8,7 +8,7 @@ import { assertFlow, refused, SampleCompany } from './sample-company.ts';
 import { chainOf } from './sample-decision.ts';
 
 /** Two agents; the ticket `a` of the plan runs at `slow`, and a copy of it at `fast`. */
-async function copied(company: SampleCompany, plan: string, more?: Parameters<SampleCompany['submit']>[2]) {
+export async function copied(company: SampleCompany, plan: string, more?: Parameters<SampleCompany['submit']>[2]) {
   await company.submit(plan, chainOf('a', 'b'), more);
   await company.agent('slow');
   await company.agent('fast');

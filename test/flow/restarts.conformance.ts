@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Colmeia } from '../../src/colmeia.ts';
 import { createColmeia, type ColmeiaOptions } from '../../src/index.ts';
+import { copied } from './copies.conformance.ts';
 import { QUICK, type OpenPlace } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
 import { chainOf } from './sample-decision.ts';
@@ -87,6 +88,23 @@ export function restartsConformance(place: OpenPlace): void {
         await refused(company.complete(lost), 'LEASE_FENCED');
         await company.complete(lease);
         assert.equal((await company.plan('orphan')).status, 'completed');
+      });
+    });
+
+    test('both attempts of a copied ticket go on under the tokens they had', async () => {
+      await restarting(place, {}, async (before, restart) => {
+        const old = await SampleCompany.found(before);
+        const leases = await copied(old, 'twice');
+        const company = await SampleCompany.at(await restart(), old.name, old.key);
+        for (const { lease_id, fencing_token } of Object.values(leases))
+          await company.colmeia.leases.heartbeat(company.who, lease_id, { fencing_token });
+        await company.complete(leases.slow);
+        await refused(company.complete(leases.fast), 'LEASE_FENCED');
+        const again = await SampleCompany.at(await restart(), old.name, old.key);
+        await again.complete(leases.slow); // said before
+        await refused(again.complete(leases.fast), 'LEASE_FENCED');
+        await again.work('twice', 'slow');
+        assert.deepEqual((await again.plan('twice')).result?.inconsistencies, []);
       });
     });
 
