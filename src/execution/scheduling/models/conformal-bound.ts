@@ -1,13 +1,13 @@
 import { RecentMap } from './recent-map.ts';
 
-/** The probabilities that bounds are kept for. */
-export const BOUND_LEVELS = [0.5, 0.9, 0.95] as const;
+/** The probabilities with which bounds are kept, ascending. */
+const LEVELS = [0.05, 0.5, 0.9, 0.95] as const;
 
-type Quantiles = { n: number; at: [number, number, number] };
+type Quantiles = { n: number; at: [number, number, number, number] };
 export type ConformalSnapshot = { all: Quantiles; fresh: Quantiles; keys: [string, Quantiles][] };
 
 /** What a standard normal would give: the state before anything was seen. */
-const NORMAL: Quantiles = { n: 0, at: [0, 1.28, 1.64] };
+const NORMAL: Quantiles = { n: 0, at: [-1.64, 0, 1.28, 1.64] };
 const KEYS = 4096;
 
 /**
@@ -34,8 +34,12 @@ export class ConformalBound {
   /** The score that is not passed with probability `p`; of the nearest level that is kept. */
   bound(key: string, p: number): number {
     const one = this.#keys.get(key) ?? this.#fresh;
-    const level = p >= 0.925 ? 2 : p >= 0.7 ? 1 : 0;
-    return Math.max(...one.at.slice(0, level + 1));
+    let nearest = 0;
+    for (let i = 1; i < LEVELS.length; i++) if (Math.abs(LEVELS[i]! - p) < Math.abs(LEVELS[nearest]! - p)) nearest = i;
+    // Tracked apart, so that a lower one may stand above for a while.
+    let bound = one.at[nearest]!;
+    for (let i = 0; i < nearest; i++) bound = Math.max(bound, one.at[i]!);
+    return bound;
   }
 
   /** `censored`: the score is at least this. A hit is then unknown, and only a miss says something. */
@@ -62,13 +66,16 @@ export class ConformalBound {
   #move(one: Quantiles, score: number, censored: boolean): void {
     const { first, last } = this.#steps;
     const step = Math.max(last, first / (one.n + 2));
-    for (let i = 0; i < BOUND_LEVELS.length; i++) {
+    for (let i = 0; i < LEVELS.length; i++) {
       const miss = score > one.at[i];
       if (censored && !miss) continue;
-      one.at[i] += step * (miss ? BOUND_LEVELS[i] : BOUND_LEVELS[i] - 1);
+      one.at[i] += step * (miss ? LEVELS[i] : LEVELS[i] - 1);
     }
     one.n++;
   }
 }
 
-const copy = ({ n, at }: Quantiles): Quantiles => ({ n, at: [...at] });
+/** A snapshot with other levels is of another version: what it says is learned again. */
+function copy({ n, at }: Quantiles): Quantiles {
+  return at.length === LEVELS.length ? { n, at: [...at] } : copy(NORMAL);
+}

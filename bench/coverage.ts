@@ -1,0 +1,18 @@
+import { rounded } from './statistics.ts';
+
+/** Of how many in a row the worst is looked for. */
+export const BLOCK = 1_000;
+
+/** Share that is true, %. */
+export const percent = (kept: readonly boolean[]): number => rounded((100 * kept.filter(Boolean).length) / kept.length);
+
+/** Least share of any thousand in a row, %. */
+export function worstBlock(kept: readonly boolean[]): number {
+  let inside = 0;
+  let least = Infinity;
+  for (let i = 0; i < kept.length; i++) {
+    inside += Number(kept[i]) - Number(i >= BLOCK && kept[i - BLOCK]);
+    if (i >= BLOCK - 1) least = Math.min(least, inside);
+  }
+  return rounded((100 * least) / BLOCK);
+}
