@@ -15,6 +15,8 @@ const LEVELS: Record<string, Level> = {
   'plan.rejected': 'info',
   'decision.rejected': 'info',
   'ticket.leased': 'debug',
+  'ticket.copied': 'debug',
+  'ticket.copy_failed': 'info',
   'ticket.retrying': 'info',
   'ticket.failed': 'warn',
   'ticket.late': 'warn',

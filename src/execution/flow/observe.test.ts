@@ -39,7 +39,7 @@ test('committed events are counted under the names that dashboards read', async 
     ),
     row(
       ['ticket.leased'],
-      ['ticket.leased'],
+      ['ticket.copied'],
       ['ticket.retrying', tries],
       ['ticket.completed', { duration_ms: 40, slack_ms: 9_000 }],
     ),
@@ -48,6 +48,7 @@ test('committed events are counted under the names that dashboards read', async 
       ['ticket.late', { risk_band: 'a company named by a caller' }],
       ['ticket.failed', tries],
       ['ticket.released'],
+      ['ticket.copy_released'],
     ),
     row(
       ['plan.compensating'],
@@ -92,7 +93,8 @@ test('committed events are counted under the names that dashboards read', async 
     orchestration_dag_cycles_detected_total: 1,
     orchestration_results_consolidated_total: 1,
     colmeia_incidents_total: 1,
-    colmeia_journal_events_total: 19,
+    colmeia_journal_events_total: 20,
+    'orchestration_tickets_published_total{status="returned"}': 2,
     'colmeia_consumer_lag_seconds{consumer="telemetry"}': 1.5,
   };
   for (const [name, count] of Object.entries(expected)) assert.equal(value(name), count, name);

@@ -52,6 +52,7 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
     for (const { type, data } of row.events) {
       switch (type) {
         case 'ticket.leased':
+        case 'ticket.copied':
           leased++;
           break;
         case 'ticket.completed':
@@ -83,6 +84,7 @@ export function observeCommitted(metrics: Metrics, rows: readonly CommittedRow[]
           observeAttempt(metrics, data);
           break;
         case 'ticket.released':
+        case 'ticket.copy_released':
           released++;
           break;
         default:

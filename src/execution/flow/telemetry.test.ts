@@ -198,6 +198,13 @@ describe('telemetryOf', () => {
       ['COMPENSATED', false, false],
     );
   });
+  test('counts a copy as assigned, and its end only with the ticket', () => {
+    const said = (type: string) => telemetryOf(event(type, { agent: 'w', fence: 2 }, 0), null);
+    const [copy] = said('ticket.copied');
+    assert.deepEqual([copy.event_type, copy.status, copy.worker_id], ['TICKET_ASSIGNED', 'RUNNING', 'w']);
+    for (const type of ['ticket.copy_failed', 'ticket.copy_released', 'ticket.copy_lost'])
+      assert.deepEqual(said(type), []);
+  });
   test('says nothing of what is not about a plan, and knows a compensation by its task', () => {
     assert.deepEqual(telemetryOf({ ...event('key.created', {}), plan: undefined }, null), []);
     assert.equal(telemetryOf(event('ticket.leased', { task: 'build~undo' }, 4), null)[0].task_type, 'COMPENSATE');

@@ -65,6 +65,7 @@ function ofTicket(event: RecordedEvent, correlation: PlanCorrelation | null): Sa
   };
   switch (event.type) {
     case 'ticket.leased':
+    case 'ticket.copied':
       return [{ event_type: 'TICKET_ASSIGNED', step: 'C3', ...about, status: 'RUNNING' }];
     case 'ticket.completed':
       return [{ event_type: 'TICKET_COMPLETED', step: 'C4', ...about, status: 'COMPLETED', success: true }];
