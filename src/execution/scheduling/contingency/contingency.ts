@@ -20,6 +20,8 @@ export type ContingencySettings = {
   degradation: DegradationSettings;
 };
 
+export type ContingencySnapshot = { burst: Partial<BurstSnapshot>; degradation: DegradationState };
+
 /** Something of the contingency has changed, to be journalled. */
 export type ContingencyEvent =
   | ({ type: 'burst' } & BurstEvent)
@@ -36,16 +38,24 @@ export const isFallback = (agent: Pick<SchedulerAgent, 'labels' | 'kind'>): bool
  * published order of degradation has gone. State: the classes with a backlog.
  */
 export class Contingency {
-  readonly #settings: ContingencySettings;
-  readonly #saturation: Saturation;
-  readonly #burst: BurstPool;
-  #state: DegradationState = NOT_DEGRADED;
+  #settings: ContingencySettings;
+  #saturation: Saturation;
+  #burst: BurstPool;
+  #state: DegradationState;
   #input: DegradationInput = { level: 'normal', burst: 'absent', secondary: false, people: false };
 
-  constructor(settings: ContingencySettings, burst?: Partial<BurstSnapshot>) {
+  constructor(settings: ContingencySettings, snapshot: Partial<ContingencySnapshot> = {}) {
     this.#settings = settings;
     this.#saturation = new Saturation(settings.saturation);
-    this.#burst = new BurstPool(settings.burst, burst);
+    this.#burst = new BurstPool(settings.burst, snapshot.burst);
+    this.#state = snapshot.degradation ?? NOT_DEGRADED;
+  }
+
+  /** What was measured is measured anew; where things stand they stay. */
+  configure(settings: ContingencySettings): void {
+    this.#settings = settings;
+    this.#saturation = new Saturation(settings.saturation);
+    this.#burst = new BurstPool(settings.burst, this.#burst.snapshot());
   }
 
   /** Call every second or so. `capacity`: slots × speed of all open agents, each once. */
@@ -113,7 +123,7 @@ export class Contingency {
     return refusal(this.#state, { ...company, drainSeconds: this.drainSeconds });
   }
 
-  snapshot(): BurstSnapshot {
-    return this.#burst.snapshot();
+  snapshot(): ContingencySnapshot {
+    return { burst: this.#burst.snapshot(), degradation: this.#state };
   }
 }

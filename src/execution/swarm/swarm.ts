@@ -1,0 +1,360 @@
+import { Deadlines } from '../../platform/deadlines.ts';
+import type { Random } from '../../platform/clock.ts';
+import { Contingency, type ContingencyEvent, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
+import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
+import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
+import { ErrorBudget, type ErrorBudgetSnapshot, type ModeChange } from '../scheduling/models/error-budget.ts';
+import { Knowledge, type KnowledgeSnapshot } from '../scheduling/models/knowledge.ts';
+import { targetOf } from '../scheduling/models/service-objectives.ts';
+import { mayRunTwice, shouldCopy } from '../scheduling/models/speculation.ts';
+import type { Outcome } from '../scheduling/outcome.ts';
+import { policyOf, type Policy, type Preset } from '../scheduling/policy.ts';
+import type { ReadyTicket } from '../scheduling/ready-ticket.ts';
+import { Scheduler, type Assignment } from '../scheduling/scheduler.ts';
+import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
+import type { SchedulingConfig } from './scheduling-config.ts';
+
+/** Plain JSON; each part as bounded as its model. */
+export type SwarmSnapshot = KnowledgeSnapshot & {
+  budget?: ErrorBudgetSnapshot;
+  contingency?: Partial<ContingencySnapshot>;
+  debts?: Record<string, number>;
+};
+
+export type SwarmOptions = {
+  config: SchedulingConfig;
+  random: Random;
+  tierOf: (instance: string) => string;
+  snapshot?: SwarmSnapshot;
+  experiment?: SwitchbackSnapshot | null;
+  /** Something began that wants `tick` about once a second, until it says that it is calm. */
+  onBusy: () => void;
+};
+
+/** What the swarm wants written down; the company whose journal it belongs to, null = the fleet's. */
+export type SwarmEvent = { instance: string | null; type: string; data: Record<string, unknown> };
+
+/** An attempt that takes so long that another agent is to try it too. */
+export type Speculation = { plan: number; n: number; agent: string };
+
+/** An attempt that cannot be copied now is looked at again. */
+const LOOK_AGAIN_MS = 5_000;
+
+/**
+ * The live side of the scheduler, one for each process: the scheduler with everything that it learned and is told, as the
+ * flow sees it. It has no I/O and no clock of its own: the flow, the agents' registry and a timer of the process call it.
+ */
+export class Swarm implements Dispatcher {
+  readonly scheduler: Scheduler;
+  readonly knowledge: Knowledge;
+  readonly contingency: Contingency;
+  #config: SchedulingConfig;
+  #budget: ErrorBudget;
+  #experiment: Switchback | null;
+  readonly #options: SwarmOptions;
+  readonly #agents = new Map<string, SchedulerAgent>();
+  readonly #runs = new Map<string, Run>();
+  /** Tickets with two attempts. */
+  readonly #copied = new Set<string>();
+  /** When an attempt that may run twice has taken too long. */
+  readonly #overdue = new Deadlines<Run>();
+  #experimentPreset: Preset | null = null;
+  #applied: { name: string; policy: Policy } | null = null;
+  /** Changes of modes since the last tick. */
+  #changes: ModeChange[] = [];
+
+  constructor(options: SwarmOptions) {
+    const { config, random, tierOf, snapshot = {}, experiment } = options;
+    this.#options = options;
+    this.#config = config;
+    this.knowledge = new Knowledge(random, config.settings, snapshot);
+    this.contingency = new Contingency(config.settings, snapshot.contingency);
+    this.#budget = this.#newBudget(snapshot.budget);
+    this.#experiment = experiment ? new Switchback(experiment) : null;
+    this.scheduler = new Scheduler({
+      policy: config.policy,
+      estimates: this.knowledge,
+      random,
+      tierOf,
+      modeOf: (instance) => this.#budget.modeOf(instance),
+      guard: (agent, type, now) => this.knowledge.guards.guardOf(agent, type, now),
+      burstOpen: (key) => this.contingency.burstOpen(key),
+      lastResortOpen: (key) => this.contingency.lastResortOpen(key),
+      peopleOpen: () => this.contingency.isActive('people'),
+    });
+    if (snapshot.debts) this.scheduler.restoreDebts(snapshot.debts);
+  }
+
+  // — as the flow sees it ————————————————————————————————————————————————————————————————————————————————————
+
+  get size(): number {
+    return this.scheduler.size;
+  }
+
+  get wakeAt(): number | null {
+    return this.scheduler.wakeAt;
+  }
+
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  base(spec: Run['spec'], instance: string): number {
+    return this.knowledge.base(spec, instance);
+  }
+
+  add(ticket: ReadyTicket, now: number): void {
+    this.scheduler.add(ticket, now);
+    this.#options.onBusy();
+  }
+
+  remove(plan: number, n: number): void {
+    this.scheduler.remove(plan, n);
+  }
+
+  removePlan(plan: number): void {
+    this.scheduler.removePlan(plan);
+  }
+
+  schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[] {
+    const assignments = this.scheduler.schedule(agents, now, limit);
+    for (const { ticket, agent } of assignments) {
+      const { plan, n, instance, spec } = ticket;
+      this.#note({ plan, n, instance, spec, agent, at: now });
+    }
+    return assignments;
+  }
+
+  began(run: Run, isCopy = false): void {
+    this.scheduler.began(run);
+    this.#note(run);
+    if (isCopy) this.#copied.add(`${run.plan}/${run.n}`);
+    this.#options.onBusy();
+  }
+
+  ended(plan: number, n: number, agent: string, at: number): void {
+    this.scheduler.ended(plan, n, agent, at);
+    this.#forget(plan, n, agent);
+  }
+
+  unassign(plan: number, n: number, agent: string): void {
+    this.scheduler.unassign(plan, n, agent);
+    this.#forget(plan, n, agent);
+  }
+
+  #note(run: Run): void {
+    const key = runKey(run.plan, run.n, run.agent);
+    if (this.#runs.has(key)) return;
+    this.#runs.set(key, run);
+    this.knowledge.guards.began(run.agent, run.at);
+    if (!mayRunTwice(run.spec)) return;
+    const p95 = this.knowledge.upper(run.spec, run.instance, run.agent, 0.95, run.at);
+    this.#overdue.set(run, run.at + Math.max(p95, this.#config.settings.speculation.copies_min_ms) + 1);
+  }
+
+  #forget(plan: number, n: number, agent: string): void {
+    const key = runKey(plan, n, agent);
+    const run = this.#runs.get(key);
+    if (run === undefined) return;
+    this.#runs.delete(key);
+    this.#overdue.delete(run);
+    this.#copied.delete(`${plan}/${n}`);
+    this.knowledge.guards.released(agent);
+  }
+
+  // — agents —————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** null = it is not known any more. */
+  setAgent(agent: SchedulerAgent | null, key: string): void {
+    if (agent === null) {
+      this.#agents.delete(key);
+      this.scheduler.removeAgent(key);
+      this.knowledge.removeAgent(key);
+      return;
+    }
+    this.#agents.set(key, agent);
+    this.knowledge.setAgent(agent);
+    this.scheduler.setAgent(agent);
+  }
+
+  // — learning ———————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** `isOurs`: this process has run it, so that its company was charged already. */
+  learn(outcome: Outcome, isOurs: boolean): void {
+    const { at, instance, type, agent, durationMs, slackMs, result, spec, errorClass } = outcome;
+    this.knowledge.observe(outcome);
+    if (!isOurs) this.scheduler.charge(instance, durationMs);
+    if (slackMs === null) return;
+    const onTime = result === 'completed' && slackMs >= 0;
+    // A ticket that was bad from the start is no promise that was broken.
+    if (errorClass !== 'poison' && errorClass !== 'auth') {
+      const change = this.#budget.observe({ at, instance, type, onTime });
+      if (change !== null && isOurs) this.#changes.push(change);
+    }
+    this.#experiment?.observe({
+      startedAt: at - durationMs,
+      onTime,
+      latencyMs: spec.timeout_ms - slackMs, // the deadline stands so long after the plan began
+      slackMs,
+      cost: this.#costOf(agent, durationMs),
+    });
+  }
+
+  /** Work that an agent of a known price did, in the operator's currency; null = it has none. */
+  #costOf(agent: string, durationMs: number): number | null {
+    const perHour = Number(this.#agents.get(agent)?.labels.cost_per_hour);
+    return perHour > 0 ? (perHour * durationMs) / 3_600_000 : null;
+  }
+
+  // — as time goes by ————————————————————————————————————————————————————————————————————————————————————————
+
+  /** About once a second while there is work: what is to be written down, and whether all is calm now. */
+  tick(now: number): { events: SwarmEvent[]; calm: boolean } {
+    const events = this.contingency
+      .tick(this.scheduler.backlog(now), this.#capacity(), this.#agents.values(), now)
+      .map(contingencyEvent);
+    for (const change of [...this.#changes.splice(0), ...this.#budget.tick(now)]) events.push(modeEvent(change));
+    events.push(...this.#tickExperiment(now));
+    this.#applyPolicy();
+    const idle = this.scheduler.size === 0 && this.#runs.size === 0;
+    const calm = idle && this.contingency.step === 0 && this.#budget.raised().length === 0 && !this.isExperimenting;
+    return { events, calm };
+  }
+
+  /** Attempts that take too long, each with the agent that is to try it too. */
+  takeOverdue(now: number, free: readonly SchedulerAgent[]): Speculation[] {
+    const found: Speculation[] = [];
+    const { speculation } = this.#config.settings;
+    for (const run of this.#overdue.take(now)) {
+      const { plan, n, spec, instance, agent, at } = run;
+      const upperP95Ms = this.knowledge.upper(spec, instance, agent, 0.95, now);
+      const attempts = this.#copied.has(`${plan}/${n}`) ? 2 : 1;
+      const seen = {
+        spec,
+        elapsedMs: now - at,
+        upperP95Ms,
+        attempts,
+        running: this.#runs.size,
+        copies: this.#copied.size,
+      };
+      const isWanted = !this.contingency.isActive('no-exploration') && shouldCopy(seen, speculation);
+      const other = isWanted ? this.scheduler.placeCopy({ spec, instance, not: agent }, free, now) : null;
+      if (other !== null) found.push({ plan, n, agent: other });
+      else if (attempts === 1) this.#overdue.set(run, now + LOOK_AGAIN_MS);
+    }
+    return found;
+  }
+
+  get nextOverdue(): number {
+    return this.#overdue.next();
+  }
+
+  /** Whether a new decision of a company is refused now, because the fleet is far over what it can carry. */
+  refusal(company: { instance: string; open: number; share: number }): { retryAfterMs: number } | null {
+    return this.contingency.refusal({ ...company, tier: this.#options.tierOf(company.instance) });
+  }
+
+  #capacity(): number {
+    let slots = 0;
+    for (const agent of this.#agents.values()) if (agent.open && agent.kind !== 'person') slots += agent.concurrency;
+    return slots;
+  }
+
+  // — what is in force ———————————————————————————————————————————————————————————————————————————————————————
+
+  get config(): SchedulingConfig {
+    return this.#config;
+  }
+
+  /** Takes effect at the next cycle; what waits, runs, and was learned stays. */
+  configure(config: SchedulingConfig): void {
+    this.#config = config;
+    this.contingency.configure(config.settings);
+    this.#budget = this.#newBudget(this.#budget.snapshot());
+    this.#applyPolicy();
+  }
+
+  /** The policy of the configuration or of the experiment, less what the order of degradation takes away. */
+  #applyPolicy(): void {
+    const { policy } = this.#config;
+    const preset = this.#experimentPreset;
+    const chosen = preset === null ? policy : { ...policyOf(preset), caps: policy.caps, tiers: policy.tiers };
+    const isNarrow = this.contingency.isActive('no-exploration');
+    const isBestEffortLast = this.contingency.isActive('best-effort-waits');
+    const name = `${preset} ${isNarrow} ${isBestEffortLast}`;
+    if (name === this.#applied?.name && this.#applied.policy === policy) return;
+    this.#applied = { name, policy };
+    this.scheduler.policy = {
+      ...chosen,
+      exploration: chosen.exploration && !isNarrow,
+      order: isBestEffortLast ? ['best-effort-last', ...chosen.order] : chosen.order,
+    };
+  }
+
+  #newBudget(snapshot?: ErrorBudgetSnapshot): ErrorBudget {
+    const { tierOf } = this.#options;
+    const { objectives, settings } = this.#config;
+    return new ErrorBudget({
+      targetOf: (instance, type) => targetOf(objectives, instance, tierOf(instance), type),
+      settings: settings.burn,
+      snapshot,
+    });
+  }
+
+  get budget(): ErrorBudget {
+    return this.#budget;
+  }
+
+  // — experiments ————————————————————————————————————————————————————————————————————————————————————————————
+
+  get experiment(): Switchback | null {
+    return this.#experiment;
+  }
+
+  get isExperimenting(): boolean {
+    return this.#experiment !== null && this.#experiment.result === null;
+  }
+
+  /** The one there was is forgotten. */
+  begin(experiment: Switchback): void {
+    this.#experiment = experiment;
+    this.#options.onBusy();
+  }
+
+  #tickExperiment(now: number): SwarmEvent[] {
+    if (!this.isExperimenting) return [];
+    const before = this.#experimentPreset;
+    const { preset, result } = this.#experiment!.tick(now, this.#budget.worst(now).burn);
+    this.#experimentPreset = preset as Preset | null;
+    if (result !== null) return [{ instance: null, type: 'experiment.ended', data: { ...result } }];
+    return preset === before ? [] : [{ instance: null, type: 'experiment.switched', data: { preset } }];
+  }
+
+  // — what survives ——————————————————————————————————————————————————————————————————————————————————————————
+
+  snapshot(): Required<SwarmSnapshot> {
+    return {
+      ...this.knowledge.snapshot(),
+      budget: this.#budget.snapshot(),
+      contingency: this.contingency.snapshot(),
+      debts: this.scheduler.debts(),
+    };
+  }
+}
+
+const runKey = (plan: number, n: number, agent: string): string => `${plan}/${n}/${agent}`;
+
+function contingencyEvent(event: ContingencyEvent): SwarmEvent {
+  if (event.type === 'degradation') {
+    const { from, to, level } = event;
+    return { instance: null, type: 'scheduler.degraded', data: { from, to, level } };
+  }
+  const { class: key, kind, why, seconds } = event;
+  return { instance: null, type: `burst.${kind}`, data: { class: key.split('\n').join(' ').trim(), why, seconds } };
+}
+
+const modeEvent = ({ instance, type, from, to, burn }: ModeChange): SwarmEvent => ({
+  instance,
+  type: 'budget.mode_changed',
+  data: { task_type: type, from, to, burn },
+});
