@@ -114,7 +114,10 @@ export function companiesConformance(open: Open): void {
         journal.map((_, i) => i + 1),
       );
       const leased = await colmeia.audit.list(who, { type: 'ticket.leased' });
-      assert.equal(leased.items.length, 3);
+      assert.deepEqual(
+        leased.items.map(({ data }) => [data?.agent, data?.own]),
+        Array.from({ length: 3 }, () => ['worker', true]),
+      );
       const byCompany = await colmeia.audit.list(who, { actor: `company:${company.name}` });
       assert.ok(
         byCompany.items.length > 0 && byCompany.items.every(({ by }) => by.startsWith(`company:${company.name}`)),

@@ -5,7 +5,7 @@ import {
   type JournalEvent,
   type JournalHead,
 } from '../../trust/audit/journal.ts';
-import { agentIdOf, type Lease } from '../agents/agent.ts';
+import { agentIdOf, agentKeyOf, type Lease } from '../agents/agent.ts';
 import type { TokenUsage } from '../agents/token-usage.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
@@ -23,6 +23,9 @@ import { incidentOf } from './incident.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
 import { readyTicketOf } from './ready-ticket-of.ts';
+
+/** Agents that serve every company; in the journal the others are the company's `own`. */
+const SHARED = agentKeyOf(null, '');
 
 /** A journal row with the events it holds. */
 export type SealedRow = JournalRow & { recorded: JournalEvent[] };
@@ -237,7 +240,10 @@ export class FlowBatch {
       switch (command.type) {
         case 'publish': {
           const { event: type, n, data } = command;
-          if (typeof data.agent === 'string') data.agent = agentIdOf(data.agent);
+          if (typeof data.agent === 'string') {
+            if (!data.agent.startsWith(SHARED)) data.own = true;
+            data.agent = agentIdOf(data.agent);
+          }
           const about =
             n === null
               ? { data: this.#aboutPlan(draft, type, data) }
