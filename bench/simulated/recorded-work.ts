@@ -17,7 +17,8 @@ export type RecordedGraph = {
   name: string;
   work: number;
   criticalPath: number;
-  optimal: Record<string, number>;
+  /** By number of processors; a pair = between these, not proven. */
+  optimal: Record<string, number | [least: number, most: number]>;
   tasks: [units: number, parents: number[]][];
 };
 export type FleetKind = 'homo' | 'related' | 'unrelated';
