@@ -168,6 +168,8 @@ export function agentsConformance(open: Open): void {
         }
       }
       assert.equal((await two.plan('theirs')).status, 'completed');
+      const done = (await two.journal('theirs')).find(({ type }) => type === 'ticket.completed');
+      assert.deepEqual([done?.data?.agent, done?.data?.own], [fleet, undefined]);
       await colmeia.agents.remove(LOCAL_OPERATOR, fleet);
     });
 
