@@ -4,6 +4,7 @@ import type { Life } from './execution/agents/agent-life.ts';
 import type { TelemetrySample } from './execution/agents/agent-telemetry.ts';
 import type { TokenUsage } from './execution/agents/token-usage.ts';
 import type { ErrorClass } from './execution/flow/flow-state.ts';
+import type { ExplainView, Scheduling, WhyView } from './execution/swarm/scheduling-views.ts';
 import type { ExecutionTicket, FlowCTelemetryEvent } from './platform/contracts/generated/records.ts';
 import type { Fault } from './platform/errors.ts';
 import type { RecordedEvent } from './trust/audit/journal.ts';
@@ -247,6 +248,8 @@ export type Colmeia = {
       ref: PlanRef,
       request: { cognitive_plan: unknown; reason?: string },
     ): Promise<{ plan_id: string; status: string; revision: number; warnings: string[] }>;
+    /** When it will end, and what that is made of. */
+    explain(who: Principal, ref: PlanRef): Promise<ExplainView>;
   };
   tickets: {
     get(who: Principal, ticketId: string): Promise<TicketView>;
@@ -267,7 +270,10 @@ export type Colmeia = {
       who: Principal,
       query: PageQuery & { instance?: string; plan_id?: string; status?: string; task_type?: string },
     ): Promise<Page<TicketView>>;
+    /** Why it does not run, and when it will. Other companies are not named to a company's key. */
+    why(who: Principal, ticketId: string): Promise<WhyView>;
   };
+  scheduling: Scheduling;
   agents: {
     register(
       who: Principal,

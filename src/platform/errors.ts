@@ -8,6 +8,9 @@ export type Fault = { path: string; message: string };
 export const ERROR_CODES = {
   INVALID_DECISION: 'The decision or its plan breaks the contract; every fault is listed. It is stored as rejected.',
   INVALID_REQUEST: 'A parameter, header or body breaks the contract of the call; every fault is listed.',
+  INVALID_POLICY: 'The scheduling policy is wrong; every fault is listed. The one in force stays.',
+  EXPERIMENT_RUNNING: 'An experiment is under way already.',
+  EXPERIMENT_NOT_FOUND: 'There was no experiment.',
   TOO_LARGE: 'The body, plan or result is larger than the configured cap.',
   PLAN_CONFLICT: 'Another decision with the same plan id and a different content was accepted before.',
   PLAN_AMBIGUOUS: 'Several companies have a plan with this id; name the instance.',

@@ -76,6 +76,139 @@ export type Scheduling = {
   degradation(who: Principal): Promise<DegradationView>;
   /** The experiment under way or the last one; null = there was none. */
   experiment(who: Principal): Promise<ExperimentView | null>;
+  /** Throws INVALID_POLICY with every fault, EXPERIMENT_RUNNING. */
   startExperiment(who: Principal, settings: unknown): Promise<ExperimentView>;
+  /** Nothing happens when it has ended. Throws EXPERIMENT_NOT_FOUND when there was none. */
   stopExperiment(who: Principal, request: { reason?: string }): Promise<ExperimentView>;
+};
+
+/** What a ticket can wait for; `result` = it runs, `nothing` = it has ended. */
+export const WAITS_FOR = ['agent', 'dependencies', 'approval', 'resume', 'backoff', 'result', 'nothing'] as const;
+
+/** Why a ticket does not run, and when it will. Reckoned when it is asked for, from the state of the moment. */
+export type WhyView = {
+  ticket_id: string;
+  plan_id: string;
+  instance: string;
+  task_type: string;
+  /** As in TicketView. */
+  state: string;
+  /** Of when this is, epoch ms. */
+  at: number;
+  waits_for: {
+    what: (typeof WAITS_FOR)[number];
+    /** Ids of the tickets (dependencies) that have not ended; at most 20. */
+    tickets: string[];
+    /** Epoch ms: the end of a backoff, or of the lease of an attempt; null = not known. */
+    until: number | null;
+    /** Who works on it; null = nobody. */
+    agent_id: string | null;
+  };
+  /** Its place among those that wait for an agent; null = it is not among them. */
+  queue: WhyQueue | null;
+  /** null = nothing of its company waits or runs. */
+  company: CompanyStanding | null;
+  /** Epoch ms; null = it runs or has ended, or nobody can do it. */
+  forecast_start: { p50: number; p90: number } | null;
+};
+
+/** Names of companies and agents that the caller may not see are `others`. */
+export type WhyQueue = {
+  /** As in BacklogView. */
+  class: string;
+  /** Epoch ms. */
+  since: number;
+  /** In its class, 1 = the next one. */
+  position: number;
+  /** How many wait in its class. */
+  of: number;
+  /** Among all that wait, estimated. */
+  overall: number;
+  overall_of: number;
+  ahead: {
+    tickets: number;
+    /** Expected work of the tickets ahead. */
+    seconds: number;
+    /** Most first; at most 10, then `others`. */
+    companies: { instance: string; tickets: number }[];
+  };
+  /** How many agents there were to choose from. */
+  agents: number;
+  /** In the order in which they are asked; those that remove nobody too. */
+  filters: { name: string; removed: number; what: string }[];
+  /** Best first, at most 5; the score is what it would cost in ms, and its parts likewise. */
+  candidates: { agent_id: string; score: number; parts: Record<string, number> }[];
+  /** Caps that are reached: `running`, `company`, or a label as `provider=openai`. */
+  caps: { name: string; limit: number; running: number }[];
+  /** It waits for a busy agent that would end it sooner than a free one; null = it does not. */
+  held_for: { agent_id: string; until: number } | null;
+};
+
+/** How a company stands to the others. */
+export type CompanyStanding = {
+  tier: string;
+  weight: number;
+  running: number;
+  waiting: number;
+  /** How far it is ahead of the company that had least, in seconds of running time ÷ weight. */
+  lag_seconds: number;
+  /** It may go ahead so far at most. */
+  lag_limit_seconds: number;
+  /** Its tickets take part now. */
+  eligible: boolean;
+  /** State of its error budget: normal, tight or critical. */
+  mode: string;
+};
+
+/** When a plan ends, and what that is made of. */
+export type ExplainView = {
+  plan_id: string;
+  instance: string;
+  status: string;
+  /** Of when this is, epoch ms. */
+  at: number;
+  /** The last deadline of its open tickets, epoch ms; null = it has ended. */
+  deadline: number | null;
+  /** Epoch ms; null = it has ended, or nobody can do what is left. `start` null = it has begun. */
+  forecast: {
+    start: { p5: number; p50: number; p90: number } | null;
+    finish: { p5: number; p50: number; p90: number };
+  } | null;
+  /** `certain`: even the optimistic bound misses the deadline. null = it is not in danger. */
+  at_risk: 'warning' | 'certain' | null;
+  /** What the forecast is made of; null as the forecast. */
+  parts: {
+    /** Work of the company that goes before. */
+    ahead_ms: number;
+    /** What is left of the plan, added up. */
+    own_ms: number;
+    critical_path_ms: number;
+    /** The company's share of the agents, in slots of ordinary speed. */
+    slots: number;
+  } | null;
+  /** How right the forecasts of the company were so far. */
+  error: {
+    /** Decayed number of plans that ended after a forecast. */
+    n: number;
+    /** Geometric mean of actual ÷ forecast; 1 = right on the whole. */
+    bias: number;
+    /** Typical factor by which it is off, in either direction; 1 = exact. */
+    off: number;
+    /** Share that ended by the p90. */
+    kept: number;
+  };
+  mode: string;
+  /** Burn rates of the company's worst task type by window in seconds. */
+  burn: Record<string, number>;
+  /** On the critical path, longest first; at most 5. */
+  slowest: {
+    ticket_id: string;
+    task_id: string;
+    task_type: string;
+    state: string;
+    agent_id: string | null;
+    expected_ms: number;
+    /** Of its attempt; null = it does not run. */
+    elapsed_ms: number | null;
+  }[];
 };

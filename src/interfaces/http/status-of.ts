@@ -4,6 +4,9 @@ import type { ErrorCode } from '../../platform/errors.ts';
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   INVALID_DECISION: 422,
   INVALID_REQUEST: 400,
+  INVALID_POLICY: 400,
+  EXPERIMENT_RUNNING: 409,
+  EXPERIMENT_NOT_FOUND: 404,
   TOO_LARGE: 413,
   PLAN_CONFLICT: 409,
   PLAN_AMBIGUOUS: 409,
