@@ -214,7 +214,7 @@ async function keepOrder(
     await time.sleep(1_000);
     const open = [...database.plans.values()].filter((row) => row.ended_at === null);
     if (acknowledged.size === samples.length && open.length === 0) {
-      await time.sleep(1_000); // the last answer is still on its way
+      await time.sleep(3_000); // the last answer is on its way, and the leases of a former owner run out
       const kept = world.processes.find((process) => process.isAlive && process.registry.leaseCount > 0);
       if (kept !== undefined) invariants.broken(`${kept.registry.leaseCount} leases outlive their plans`);
       world.isDone = true;

@@ -32,6 +32,7 @@ export class SimulatedAgent {
 
   async #takeWork(process: SimulatedProcess): Promise<void> {
     const { registry } = process;
+    const { time } = this.#world;
     const key = `$system/${this.#id}`;
     const agent =
       registry.get(key) ??
@@ -45,6 +46,12 @@ export class SimulatedAgent {
         region: null,
         version: null,
       });
+    // Now and then it shows that it keeps the heartbeat interval, and then does not.
+    if (this.#world.isHostile('agents') && this.#world.random() < 0.3) {
+      registry.seen(agent, true);
+      await time.sleep(this.#world.random() * 400);
+      if (process.isAlive) registry.seen(agent, true);
+    }
     const leases = await process.ask(() => registry.poll(agent, this.#concurrency - this.#busy, 4_000));
     for (const lease of leases) {
       this.#world.checkLease(lease);

@@ -15,6 +15,8 @@ import type { Plant } from './planted-bugs.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const LEASE_MS = 1_500;
+/** An agent that has shown its pace is gone after twice this, before its lease runs out. */
+const HEARTBEAT_MS = 600;
 
 export type ProcessWorld = {
   time: VirtualTime;
@@ -45,7 +47,7 @@ export class SimulatedProcess {
     this.#died.catch(() => {});
     this.#connection = new MemoryStore(world.tier, database, (ms) => time.sleep(ms), weather);
     const store: Store = plant.store?.(this.#connection, (ms) => time.sleep(ms)) ?? this.#connection;
-    const registry = new AgentRegistry(clock, LEASE_MS);
+    const registry = new AgentRegistry(clock, LEASE_MS, HEARTBEAT_MS);
     this.registry = plant.registry?.(registry) ?? registry;
     const onCommitted = (rows: readonly CommittedRow[]): void => this.#checkCommitted(rows);
     const log = (level: string, data: Record<string, unknown>, message: string): void =>

@@ -82,7 +82,7 @@ async function answer(
   const client = await session.client();
   const { items } = await client.get<Page<InboxItem>>('/api/v1/inbox', { ticket_id: ticketId });
   const item = items.find(({ kind }) => kind === 'ticket');
-  if (item?.lease_id == null)
+  if (item === undefined || item.lease_id === null)
     throw new CliError(EXIT.notFound, `ticket "${ticketId}" is in nobody's inbox; \`colmeia inbox\` shows what is`);
   const path = `/api/v1/leases/${encodeURIComponent(item.lease_id)}/${verb}`;
   const said = await client.post<{ ticket_id: string; status: string }>(path, {
