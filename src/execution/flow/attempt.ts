@@ -5,12 +5,15 @@ type Kept = Omit<TicketState, 'waits'>;
 /** Token of the attempt that a ticket's agent and start speak of; `fence` is the last token that was given. */
 export const tokenOf = ({ fence, note }: Pick<TicketState, 'fence' | 'note'>): number => note?.token ?? fence;
 
+/** True while an attempt with this token runs. */
+export const isHeld = (ticket: Kept, fence: number): boolean =>
+  ticket.status === 'running' && (tokenOf(ticket) === fence || ticket.note?.copy?.fence === fence);
+
 /** The running attempt with this token; null = none has it. */
 export function attemptOf(ticket: Kept, fence: number): Attempt | null {
-  const { status, agent, startedAt, note } = ticket;
-  if (status !== 'running') return null;
-  if (tokenOf(ticket) === fence) return { fence, agent: agent!, startedAt: startedAt! };
-  return note?.copy?.fence === fence ? note.copy : null;
+  if (!isHeld(ticket, fence)) return null;
+  const { agent, startedAt, note } = ticket;
+  return note?.copy?.fence === fence ? note.copy : { fence, agent: agent!, startedAt: startedAt! };
 }
 
 /** Attempts that run: none, one, or two while a copy runs; the earlier one first. */

@@ -10,10 +10,9 @@ import type { TokenUsage } from '../agents/token-usage.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { compensationOf } from '../plans/generate-tickets.ts';
 import { ticketIdOf } from '../plans/plan.ts';
-import type { Estimates } from '../scheduling/estimates.ts';
-import type { ReadyQueue } from '../scheduling/ready-queue.ts';
+import type { Dispatcher } from '../scheduling/dispatcher.ts';
 import type { PlanRef } from './flow-store.ts';
-import { attemptOf, attemptsOf } from './attempt.ts';
+import { attemptsOf, isHeld } from './attempt.ts';
 import { consolidate } from './consolidate.ts';
 import type { CommittedRow } from './flow-engine-options.ts';
 import { decide } from './decide.ts';
@@ -39,7 +38,7 @@ export const ENGINE: By = { by: 'engine' };
 
 /**
  * What one flush will make true. Decisions are made on drafts; the live plans change only after the commit, so that a
- * refused flush costs nothing but the drafts. Only the ready queue is ahead; it is built again after a refusal.
+ * refused flush costs nothing but the drafts. Only the scheduler is ahead; `undo` and a new look at what is ready set it back.
  */
 export class FlowBatch {
   /** Epoch ms of everything in the batch. */
@@ -65,21 +64,14 @@ export class FlowBatch {
   /** What to take back when the flush is refused. */
   readonly undo: (() => void)[] = [];
   readonly columns = new FlushColumns();
-  readonly #ready: ReadyQueue;
+  readonly #dispatcher: Dispatcher;
   readonly #stateOfKey: (key: number) => PlanState | undefined;
-  readonly #base: Estimates['base'];
   readonly #events = new Map<string, { events: JournalEvent[]; plans: Set<number>; given: number }>();
 
-  constructor(
-    at: number,
-    ready: ReadyQueue,
-    stateOfKey: (key: number) => PlanState | undefined,
-    base: Estimates['base'],
-  ) {
+  constructor(at: number, dispatcher: Dispatcher, stateOfKey: (key: number) => PlanState | undefined) {
     this.#stateOfKey = stateOfKey;
-    this.#base = base;
     this.at = at;
-    this.#ready = ready;
+    this.#dispatcher = dispatcher;
   }
 
   /** The state a plan has within this batch. */
@@ -150,7 +142,7 @@ export class FlowBatch {
   /** True while an attempt with this token runs. */
   holds(plan: LivePlan, n: number, fence: number): boolean {
     const ticket = this.stateOf(plan).tickets[n];
-    return ticket !== undefined && attemptOf(ticket, fence) !== null;
+    return ticket !== undefined && isHeld(ticket, fence);
   }
 
   /** Begins a second attempt of a running ticket; false = the ticket does not allow it any more. */
@@ -167,7 +159,7 @@ export class FlowBatch {
     if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
     const after = this.stateOf(plan).tickets[n];
     for (const { agent, fence } of attemptsOf(before))
-      if (attemptOf(after, fence) === null) this.freed.set(agent, (this.freed.get(agent) ?? 0) + 1);
+      if (!isHeld(after, fence)) this.freed.set(agent, (this.freed.get(agent) ?? 0) + 1);
   }
 
   /** The next number of a plan in its company. */
@@ -241,6 +233,7 @@ export class FlowBatch {
         case 'publish': {
           const { event: type, n, data } = command;
           if (typeof data.agent === 'string') {
+            this.#trackAttempt(draft, type, n!, data.agent);
             if (!data.agent.startsWith(SHARED)) data.own = true;
             data.agent = agentIdOf(data.agent);
           }
@@ -253,11 +246,11 @@ export class FlowBatch {
         }
         case 'ticket.ready': {
           const at = { plan, state: draft.after, specs: draft.specs };
-          this.#ready.add(readyTicketOf(at, command.n, this.at, this.#base), this.at);
+          this.#dispatcher.add(readyTicketOf(at, command.n, this.at, this.#dispatcher), this.at);
           break;
         }
         case 'ticket.withdraw':
-          this.#ready.remove(plan.key, command.n);
+          this.#dispatcher.remove(plan.key, command.n);
           break;
         case 'timer.set':
           this.timers.set(plan.key, command.at);
@@ -274,11 +267,24 @@ export class FlowBatch {
           this.#consolidate(draft, who);
           break;
         case 'finish':
-          this.#ready.removePlan(plan.key);
+          this.#dispatcher.removePlan(plan.key);
           break;
         case 'ticket.stop': // found again by what changed, when the batch is true
         case 'refuse':
       }
+    }
+  }
+
+  /** The scheduler hears of each attempt that begins or ends, by the event that says it and names the agent. */
+  #trackAttempt({ plan, specs }: DraftPlan, type: string, n: number, agent: string): void {
+    const { key, instance } = plan;
+    const run = { plan: key, n, instance, spec: specs[n], agent, at: this.at };
+    if (type === 'ticket.leased' || type === 'ticket.copied') {
+      this.#dispatcher.began(run, type === 'ticket.copied');
+      this.undo.push(() => this.#dispatcher.unassign(key, n, agent));
+    } else {
+      this.#dispatcher.ended(key, n, agent, this.at);
+      this.undo.push(() => this.#dispatcher.began(run));
     }
   }
 
@@ -326,14 +332,12 @@ export function leaseChanges({ before, after }: DraftPlan): Record<'ended' | 'be
   for (let n = 0; n < after.tickets.length; n++) {
     const was = known[n];
     const is = after.tickets[n];
-    if (was === is) continue;
-    if (was?.status === 'running')
-      for (const attempt of attemptsOf(was))
-        if (attemptOf(is, attempt.fence) === null) changes.ended.push({ n, attempt });
-    if (is.status !== 'running') continue;
+    if (was === is || (was?.status !== 'running' && is.status !== 'running')) continue;
+    for (const attempt of was === undefined ? [] : attemptsOf(was))
+      if (!isHeld(is, attempt.fence)) changes.ended.push({ n, attempt });
     const isStopped = is.note?.stopAt !== undefined && was?.note?.stopAt === undefined;
     for (const attempt of attemptsOf(is)) {
-      if (was === undefined || attemptOf(was, attempt.fence) === null) changes.begun.push({ n, attempt });
+      if (was === undefined || !isHeld(was, attempt.fence)) changes.begun.push({ n, attempt });
       else if (isStopped) changes.stopped.push({ n, attempt });
     }
   }
