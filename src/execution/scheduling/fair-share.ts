@@ -1,4 +1,5 @@
 import { Heap } from '../../platform/heap.ts';
+import { forgetHead } from './class-head.ts';
 import type { Account } from './scheduler-state.ts';
 
 /** A debt of one ms of running time, in the unit of `used`. */
@@ -16,12 +17,15 @@ export class FairShare {
   /** Those that compete, the one that had least on top. */
   readonly #competing = new Heap<Account>((a, b) => a.used < b.used);
   readonly #weightOf: (instance: string) => number;
+  readonly #fellBack: (account: Account, by: number) => void;
   /** Where those that competed last stood. */
   #floor = 0;
   #turnsFloor = 0;
 
-  constructor(weightOf: (instance: string) => number) {
+  /** `fellBack`: a company was given back some of what it had used. */
+  constructor(weightOf: (instance: string) => number, fellBack: (account: Account, by: number) => void) {
     this.#weightOf = weightOf;
+    this.#fellBack = fellBack;
   }
 
   account(instance: string): Account {
@@ -39,6 +43,7 @@ export class FairShare {
         competing: 0,
         lines: [],
         mode: 'normal',
+        skipped: -1,
         orderVersion: 0,
       };
       this.#accounts.set(instance, found);
@@ -82,14 +87,13 @@ export class FairShare {
   countTurn(account: Account, by: 1 | -1): void {
     if (by > 0) this.#turnsFloor = Math.max(this.#turnsFloor, account.turns);
     account.turns += by;
-    if (by < 0) for (const line of account.lines) line.class.dirty = true;
+    if (by < 0) for (const line of account.lines) forgetHead(line.class);
   }
 
   #use(account: Account, units: number): void {
     account.used += units;
     if (account.heapIndex >= 0) this.#competing.moved(account);
-    // A head that was chosen by what it had used stays right when others use more, not when one falls back.
-    if (units < 0) for (const line of account.lines) line.class.dirty = true;
+    if (units < 0) this.#fellBack(account, -units);
   }
 
   /** Weights anew, after a change of the policy. */
@@ -126,7 +130,7 @@ export class FairShare {
       const account = this.account(instance);
       account.used = Math.max(account.used, Math.round(debt * UNITS_PER_MS) + account.pending);
       if (account.heapIndex >= 0) this.#competing.moved(account);
-      for (const line of account.lines) line.class.dirty = true;
+      for (const line of account.lines) forgetHead(line.class);
     }
   }
 
@@ -141,9 +145,6 @@ export class FairShare {
 }
 
 const unitsOf = (ms: number, weight: number): number => Math.round((ms * UNITS_PER_MS) / weight);
-
-/** What counts as used by the rule at hand. */
-export const usedBy = (account: Account, turns: boolean): number => (turns ? account.turns : account.used);
 
 /** The lag of a policy in the unit of the accounts. */
 export const lagUnits = (lagSeconds: number): number => lagSeconds * 1_000 * UNITS_PER_MS;

@@ -62,6 +62,8 @@ export class Fleet {
       left: 0,
       slots: [],
       slotsCycle: -1,
+      pressure: 0,
+      pressureCycle: -1,
       turn: known?.turn ?? 0,
       clearance: clearanceOf(agent),
       lastResort: agent.labels.last_resort === 'true',

@@ -3,14 +3,17 @@ import { FILTER_PLUGINS, type FilterMoment, type FilterPlugin } from './filter-p
 import type { Policy } from './policy.ts';
 import type { Random } from './models/draws.ts';
 import { SCORE_PLUGINS, type ScoreMoment, type ScoreName, type ScorePlugin } from './score-plugins.ts';
-import type { AgentState, Entry, TicketClass } from './scheduler-state.ts';
+import type { AgentState, Entry, FreeList, TicketClass } from './scheduler-state.ts';
 
 /** Of a busy agent the ends of so many runs are looked at. */
 const MOST_SLOTS = 16;
 /** How long the list of a class's fastest agents is good, ms. */
 const FASTEST_MS = 10_000;
-/** With more waiting than this for each slot everybody is busy anyhow, and nothing is held. */
+/** With more waiting than this for each slot of an agent it is busy anyhow, and nothing is held. */
 const LONG_QUEUE = 8;
+/** Busy agents looked at in one cycle for each ms that a ticket takes: what is short is not worth much thought. */
+const LOOKS_PER_MS = 2;
+const MOST_LOOKS = 16_384;
 /** A sample in which nobody may is followed by a look at so many more. */
 const MOST_PASSED_OVER = 256;
 
@@ -30,6 +33,10 @@ export class Placement {
   #filters: readonly FilterPlugin[] = [];
   #scores: readonly { plugin: ScorePlugin; weight: number }[] = [];
   readonly #score: ScoreMoment = { now: 0, base: 0, factor: 1, success: 1 };
+  /** Busy agents looked at in the cycle. */
+  #looks = 0;
+  #looksCycle = -1;
+
   /** `allows`: caps by label of the agent. */
   constructor(policy: Policy, estimates: Estimates, random: Random, allows: (state: AgentState) => boolean) {
     this.#estimates = estimates;
@@ -50,11 +57,11 @@ export class Placement {
   }
 
   /** `free`: agents of the class that asked in this cycle; those without room are dropped from the list. */
-  place(entry: Entry, free: AgentState[], moment: FilterMoment, cycle: number, explores: boolean): Placed {
+  place(entry: Entry, free: FreeList, moment: FilterMoment, cycle: number, explores: boolean): Placed {
     const best = this.#bestFree(entry, free, moment, explores);
     if (best === null) return NONE;
     const of = entry.line.class;
-    if (!this.#mayHold(entry, of, moment.now)) return { kind: 'agent', state: best.state };
+    if (!this.#mayHold(entry, of, best.state, moment.now, cycle)) return { kind: 'agent', state: best.state };
     const busy = this.#bestBusy(entry, of, best, moment, cycle);
     if (busy === null) return { kind: 'agent', state: best.state };
     if (entry.holdUntil === 0) {
@@ -69,7 +76,7 @@ export class Placement {
 
   /** The best of these agents that may have it now; null = none may. */
   bestOf(entry: Entry, states: AgentState[], moment: FilterMoment, explores: boolean): AgentState | null {
-    return this.#bestFree(entry, states, moment, explores)?.state ?? null;
+    return this.#bestFree(entry, { states, size: states.length }, moment, explores)?.state ?? null;
   }
 
   /** What it costs to give the ticket to the agent, ms, without the wait for it. */
@@ -103,20 +110,20 @@ export class Placement {
     return base * this.#estimates.factor(line.class.type, agent.key, now);
   }
 
-  #bestFree(entry: Entry, free: AgentState[], moment: FilterMoment, explores: boolean): Candidate | null {
+  #bestFree(entry: Entry, free: FreeList, moment: FilterMoment, explores: boolean): Candidate | null {
     const { sampleAll, sampleSize } = this.#policy;
     let best: Candidate | null = null;
-    if (free.length > sampleAll) {
-      for (let draws = 0; draws < sampleSize && free.length > 0; draws++) {
-        const at = Math.floor(this.#random() * free.length);
+    if (free.size > sampleAll) {
+      for (let draws = 0; draws < sampleSize && free.size > 0; draws++) {
+        const at = Math.floor(this.#random() * free.size);
         best = this.#better(best, entry, free, at, moment, explores) ?? best;
       }
       if (best !== null) return best;
     }
-    const until = free.length > sampleAll ? Math.max(0, free.length - MOST_PASSED_OVER) : 0;
-    for (let at = free.length - 1; at >= until; at--) {
+    const until = free.size > sampleAll ? Math.max(0, free.size - MOST_PASSED_OVER) : 0;
+    for (let at = free.size - 1; at >= until; at--) {
       best = this.#better(best, entry, free, at, moment, explores);
-      if (best !== null && free.length > sampleAll) return best;
+      if (best !== null && free.size > sampleAll) return best;
     }
     return best;
   }
@@ -125,15 +132,14 @@ export class Placement {
   #better(
     best: Candidate | null,
     entry: Entry,
-    free: AgentState[],
+    free: FreeList,
     at: number,
     moment: FilterMoment,
     explores: boolean,
   ): Candidate | null {
-    const state = free[at];
+    const state = free.states[at];
     if (state.left <= 0) {
-      const last = free.pop()!;
-      if (last !== state) free[at] = last;
+      free.states[at] = free.states[--free.size];
       return best;
     }
     if (!this.allowed(entry, state, moment)) return best;
@@ -143,9 +149,13 @@ export class Placement {
     return { state, costMs, startsAt: moment.now };
   }
 
-  #mayHold({ holdUntil }: Entry, { size, slots, holds }: TicketClass, now: number): boolean {
+  #mayHold({ holdUntil, base }: Entry, of: TicketClass, free: AgentState, now: number, cycle: number): boolean {
     const { hold, lookAhead } = this.#policy;
-    return hold && size <= slots * LONG_QUEUE && holds < lookAhead && (holdUntil === 0 || now < holdUntil);
+    if (!hold || of.holds >= lookAhead || of.size > of.slots * LONG_QUEUE) return false;
+    if (holdUntil !== 0 && now >= holdUntil) return false;
+    if (this.#looksCycle !== cycle) [this.#looks, this.#looksCycle] = [0, cycle];
+    if (this.#looks > Math.min(MOST_LOOKS, base * LOOKS_PER_MS)) return false;
+    return pressureOn(free, cycle) <= LONG_QUEUE;
   }
 
   /** A busy agent that is expected to end the ticket before the free one; null = none. */
@@ -156,6 +166,7 @@ export class Placement {
     let bestMs = free.costMs;
     let startsAt = now;
     const look = (state: AgentState): void => {
+      this.#looks++;
       if (state.cycle === cycle && state.left > 0) return;
       const from = freeAt(state, now, cycle);
       if (from - now >= bestMs) return;
@@ -180,6 +191,15 @@ export class Placement {
     of.fastestAt = now;
     return of.fastest;
   }
+}
+
+/** What waits for a slot of the agent, shared evenly with the others that can do it; as of the start of the cycle. */
+function pressureOn(state: AgentState, cycle: number): number {
+  if (state.pressureCycle === cycle) return state.pressure;
+  state.pressureCycle = cycle;
+  state.pressure = 0;
+  for (const of of state.fits.keys()) if (of.size > 0) state.pressure += of.size / of.slots;
+  return state.pressure;
 }
 
 /** When the agent is expected to have room, epoch ms; Infinity = nothing runs there, so nobody knows when it asks. */

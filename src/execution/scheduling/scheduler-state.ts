@@ -31,6 +31,8 @@ export type Account = HeapItem & {
   competing: number;
   lines: Line[];
   mode: Mode;
+  /** The cycle in which it is left out. */
+  skipped: number;
   /** Counts changes of its mode: lines of another count are to be put in order again. */
   orderVersion: number;
 };
@@ -75,30 +77,38 @@ export type TicketClass = Wanted & {
   fastestAt: number;
   // what holds for one cycle
   cycle: number;
-  free: AgentState[];
+  free: FreeList;
   passed: number;
   holds: number;
-  // the ticket that goes first, see class-head.ts
+  // the ticket that goes first, see class-head.ts; `accounts` and the first two keys of each line stand as the lines do,
+  // so that a look at all companies touches little memory
+  accounts: Account[];
+  firstKeys: number[];
+  secondKeys: number[];
   head: Entry | null;
-  /** By these it stands against the heads of other classes. */
-  headKeys: readonly number[];
+  headStale: boolean;
+  /** null = to be looked for. */
   leastLine: Line | null;
   leastUsed: number;
   /** From which limit on another company could come in. */
   nextUsed: number;
-  dirty: boolean;
 };
+
+/** Agents that ask, the first `size` of the list; the list itself is used again and again. */
+export type FreeList = { states: AgentState[]; size: number };
 
 /** The tickets of one company in one class, in order. */
 export type Line = {
   class: TicketClass;
+  /** Its place among the lines of the class. */
+  at: number;
+  /** By these its first ticket stands against those of others. */
+  standing: readonly number[];
   account: Account;
   entries: Heap<Entry>;
   /** By time of coming; null = empty. */
   oldest: Entry | null;
   newest: Entry | null;
-  /** The cycle in which it is left out. */
-  skipped: number;
   orderVersion: number;
 };
 
@@ -153,6 +163,9 @@ export type AgentState = {
   /** When its slots are expected free, epoch ms, as of `slotsCycle`, with what is held for it. */
   slots: number[];
   slotsCycle: number;
+  /** Tickets that wait for one of its slots, as of `pressureCycle`. */
+  pressure: number;
+  pressureCycle: number;
   /** Counts assignments: when it was last given one. */
   turn: number;
   // read from its labels

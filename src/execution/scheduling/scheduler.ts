@@ -1,7 +1,7 @@
-import { agedOf, headOf, leastOf, standsBefore, type HeadRule } from './class-head.ts';
+import { agedOf, fellBack, forgetHead, headOf, leastOf, lineBefore, type HeadRule } from './class-head.ts';
 import { CRITICAL_ORDER, entryOrder, isBestEffort, type EntryOrder } from './entry-order.ts';
 import type { Estimates } from './estimates.ts';
-import { FairShare, lagUnits, usedBy } from './fair-share.ts';
+import { FairShare, lagUnits } from './fair-share.ts';
 import type { FilterMoment } from './filter-plugins.ts';
 import { Fleet } from './fleet.ts';
 import type { Random } from './models/draws.ts';
@@ -63,7 +63,10 @@ export class Scheduler {
     this.#options = options;
     this.#policy = policy;
     this.#order = entryOrder(policy.order);
-    this.#fair = new FairShare((instance) => this.#policy.tiers[options.tierOf(instance)] ?? 1);
+    this.#fair = new FairShare(
+      (instance) => this.#policy.tiers[options.tierOf(instance)] ?? 1,
+      (account, by) => fellBack(account, by, this.#rule),
+    );
     this.#fleet = new Fleet((of, isServed) => {
       for (const line of of.lines) {
         if (isServed) this.#fair.enters(line.account, of.least, true);
@@ -81,17 +84,11 @@ export class Scheduler {
         if (line.class.members > 0) this.#fair.leaves(line.account);
       },
       orderOf: (account) => (account.mode === 'critical' ? CRITICAL_ORDER : this.#order),
+      standing: (entry) => this.#standing(entry),
     });
     this.#placement = new Placement(policy, estimates, random, (state) => this.#underLabelCaps(state));
     this.#moment = { now: -Infinity, guard, burstOpen, lastResortAfterMs: policy.lastResortAfterMs };
-    this.#rule = {
-      cycle: 0,
-      now: 0,
-      lag: 0,
-      used: (account) => usedBy(account, this.#policy.companies === 'turns'),
-      first: (line) => this.#waiting.first(line, this.#moment.now),
-      keys: (entry) => this.#standing(entry),
-    };
+    this.#rule = { cycle: 0, turns: false, lag: 0, settle: (line) => this.#waiting.settle(line, this.#moment.now) };
     this.#use(policy);
   }
 
@@ -111,12 +108,13 @@ export class Scheduler {
   #use(policy: Policy): void {
     this.#placement.use(policy);
     this.#moment.lastResortAfterMs = policy.lastResortAfterMs;
+    this.#rule.turns = policy.companies === 'turns';
     this.#rule.lag =
       policy.companies === 'none' ? Infinity : lagUnits(policy.companies === 'lag' ? policy.lagSeconds : 0);
     for (const of of this.#waiting.classes()) this.#fleet.empty(of);
     this.#fleet.use(policy.filters, Object.keys(policy.caps.perLabel));
     for (const of of this.#waiting.busy) this.#fleet.fill(of);
-    for (const of of this.#waiting.classes()) of.dirty = true;
+    for (const of of this.#waiting.classes()) forgetHead(of);
   }
 
   /** Tickets that wait. */
@@ -215,7 +213,6 @@ export class Scheduler {
     this.#cycle++;
     this.#moment.now = now;
     this.#rule.cycle = this.#cycle;
-    this.#rule.now = now;
     this.#waiting.advance(now, MOST_STEPS);
     if (now >= this.#modesAt && now < this.#modesAt + MODES_MS) return;
     this.#modesAt = now;
@@ -226,7 +223,7 @@ export class Scheduler {
       if (mode === account.mode) continue;
       if (mode === 'critical' || account.mode === 'critical') account.orderVersion++;
       account.mode = mode;
-      for (const line of account.lines) line.class.dirty = true;
+      for (const line of account.lines) forgetHead(line.class);
     }
   }
 
@@ -246,12 +243,12 @@ export class Scheduler {
     const note = (of: TicketClass, state: AgentState): void => {
       if (of.cycle !== this.#cycle) {
         of.cycle = this.#cycle;
-        of.free = [];
+        of.free.size = 0;
         of.holds = 0;
         of.passed = 0;
         open.push(of);
       }
-      of.free.push(state);
+      of.free.states[of.free.size++] = state;
     };
     for (const state of states) {
       if (state.fits.size < busy.size) {
@@ -280,12 +277,12 @@ export class Scheduler {
         this.#waiting.take(entry);
         aside.push(entry);
         if (placed.kind === 'held') this.#wakeAt = Math.min(this.#wakeAt, entry.holdUntil);
-        else if (of.free.length === 0 || ++of.passed >= MOST_PASSED) of.free = [];
+        else if (++of.passed >= MOST_PASSED) of.free.size = 0;
       }
-      if (of.size === 0 || of.free.length === 0) open.splice(open.indexOf(of), 1);
+      if (of.size === 0 || of.free.size === 0) open.splice(open.indexOf(of), 1);
     }
     for (const entry of aside) this.#waiting.putBack(entry, this.#moment.now);
-    for (const of of touched) of.dirty = true;
+    for (const of of touched) forgetHead(of);
   }
 
   #pick(open: readonly TicketClass[]): Entry | null {
@@ -296,15 +293,13 @@ export class Scheduler {
     const limit = least + rule.lag;
     const { agingShare, agingMs } = this.#policy;
     if (agingShare > 0 && this.#options.random() < agingShare) {
-      const aged = this.#pickAged(open, limit, rule.now - agingMs);
+      const aged = this.#pickAged(open, limit, this.#moment.now - agingMs);
       if (aged !== null) return aged;
     }
     let best: Entry | null = null;
-    let keys: readonly number[] = [];
     for (const of of open) {
       const head = headOf(of, limit, rule);
-      if (head !== null && (best === null || standsBefore(head, of.headKeys, best, keys)))
-        [best, keys] = [head, of.headKeys];
+      if (head !== null && (best === null || lineBefore(head.line, best.line))) best = head;
     }
     return best;
   }
@@ -325,8 +320,8 @@ export class Scheduler {
       let best: Entry | null = null;
       for (const line of account.lines) {
         if (none.has(line) || !states.some((state) => state.left > 0 && state.fits.has(line.class))) continue;
-        const entry = this.#rule.first(line);
-        if (best === null || standsBefore(entry, entry.keys, best, best.keys)) best = entry;
+        this.#rule.settle(line);
+        if (best === null || lineBefore(line, best.line)) best = line.entries.peek()!;
       }
       if (best === null) return;
       this.#refresh(best);
@@ -389,10 +384,10 @@ export class Scheduler {
   }
 
   #skip(account: Account, touched: Set<TicketClass>): void {
-    for (const line of account.lines) {
-      line.skipped = this.#cycle;
-      line.class.dirty = true;
-      touched.add(line.class);
+    account.skipped = this.#cycle;
+    for (const { class: of } of account.lines) {
+      forgetHead(of);
+      touched.add(of);
     }
   }
 

@@ -1,4 +1,5 @@
 import { Heap } from '../../platform/heap.ts';
+import { forgetHead, lineBefore } from './class-head.ts';
 import { changesAt, entryBefore, keysOf, type EntryOrder } from './entry-order.ts';
 import { typeOf } from './outcome.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
@@ -17,6 +18,8 @@ export type WaitingOptions = {
   leaves(line: Line): void;
   forget(of: TicketClass): void;
   orderOf(account: Account): EntryOrder;
+  /** By what the first of its line stands against those of other companies. */
+  standing(entry: Entry): readonly number[];
 };
 
 /** Every ticket that waits, in one queue for each class and company. */
@@ -24,7 +27,8 @@ export class Waiting {
   /** Those in which something waits. */
   readonly busy = new Set<TicketClass>();
   readonly #classes = new Map<string, TicketClass>();
-  readonly #entries = new Map<number, Map<number, Entry>>();
+  /** By plan; of a plan with one ticket that waits the entry itself, which is a fifth of the memory. */
+  readonly #entries = new Map<number, Entry | Map<number, Entry>>();
   readonly #steps = new Heap<Step>((a, b) => a.at < b.at);
   readonly #options: WaitingOptions;
   #count = 0;
@@ -39,7 +43,9 @@ export class Waiting {
   }
 
   find(plan: number, n: number): Entry | undefined {
-    return this.#entries.get(plan)?.get(n);
+    const ofPlan = this.#entries.get(plan);
+    if (ofPlan instanceof Map) return ofPlan.get(n);
+    return ofPlan?.ticket.n === n ? ofPlan : undefined;
   }
 
   /** Idempotent. */
@@ -74,26 +80,25 @@ export class Waiting {
     this.#setStep(entry, now);
   }
 
-  /** Its class stays in use: see `settle`. */
   take(entry: Entry): void {
     const { ticket, line } = entry;
     const ofPlan = this.#entries.get(ticket.plan)!;
-    ofPlan.delete(ticket.n);
-    if (ofPlan.size === 0) this.#entries.delete(ticket.plan);
+    if (!(ofPlan instanceof Map) || (ofPlan.delete(ticket.n) && ofPlan.size === 0)) this.#entries.delete(ticket.plan);
     if (entry.step !== null) this.#steps.remove(entry.step);
     entry.step = null;
     const of = line.class;
+    const wasFirst = line.entries.peek() === entry;
     line.entries.remove(entry);
     unlink(entry);
-    of.dirty ||= of.head === null || of.head === entry || line.entries.size === 0;
+    if (of.head === entry) of.headStale = true;
     of.size--;
     of.backlogMs = of.size === 0 ? 0 : Math.max(0, of.backlogMs - entry.base);
     this.size--;
     if (line.entries.size === 0) this.#drop(line);
-    if (of.size === 0) {
-      this.busy.delete(of);
-      if (this.#classes.size - this.busy.size > MOST_IDLE_CLASSES) this.#forgetIdle();
-    }
+    else if (wasFirst) this.#stand(line);
+    if (of.size > 0) return;
+    this.busy.delete(of);
+    if (this.#classes.size - this.busy.size > MOST_IDLE_CLASSES) this.#forgetIdle();
   }
 
   remove(plan: number, n: number): void {
@@ -102,7 +107,9 @@ export class Waiting {
   }
 
   removePlan(plan: number): void {
-    for (const entry of [...(this.#entries.get(plan)?.values() ?? [])]) this.take(entry);
+    const ofPlan = this.#entries.get(plan);
+    if (ofPlan instanceof Map) for (const entry of [...ofPlan.values()]) this.take(entry);
+    else if (ofPlan !== undefined) this.take(ofPlan);
   }
 
   clear(): void {
@@ -118,22 +125,22 @@ export class Waiting {
       entry.step = null;
       this.#rekey(entry, now);
       entry.line.entries.moved(entry);
-      entry.line.class.dirty = true;
+      this.#stand(entry.line);
+      entry.line.class.headStale = true;
     }
   }
 
-  /** The first of the line, in the order that its company has now. */
-  first(line: Line, now: number): Entry {
-    if (line.orderVersion !== line.account.orderVersion) {
-      line.orderVersion = line.account.orderVersion;
-      const entries: Entry[] = [];
-      for (let top = line.entries.pop(); top !== undefined; top = line.entries.pop()) entries.push(top);
-      for (const entry of entries) {
-        this.#rekey(entry, now);
-        line.entries.push(entry);
-      }
+  /** Puts the line in the order that its company has now. */
+  settle(line: Line, now: number): void {
+    if (line.orderVersion === line.account.orderVersion) return;
+    line.orderVersion = line.account.orderVersion;
+    const entries: Entry[] = [];
+    for (let top = line.entries.pop(); top !== undefined; top = line.entries.pop()) entries.push(top);
+    for (const entry of entries) {
+      this.#rekey(entry, now);
+      line.entries.push(entry);
     }
-    return line.entries.peek()!;
+    this.#stand(line);
   }
 
   /** What is now expected of its duration. */
@@ -157,18 +164,37 @@ export class Waiting {
 
   #enqueue(entry: Entry, fresh: boolean): void {
     const { ticket, line, base } = entry;
-    let ofPlan = this.#entries.get(ticket.plan);
-    if (ofPlan === undefined) this.#entries.set(ticket.plan, (ofPlan = new Map()));
-    ofPlan.set(ticket.n, entry);
+    const ofPlan = this.#entries.get(ticket.plan);
+    if (ofPlan === undefined) this.#entries.set(ticket.plan, entry);
+    else if (ofPlan instanceof Map) ofPlan.set(ticket.n, entry);
+    else
+      this.#entries.set(
+        ticket.plan,
+        new Map([
+          [ofPlan.ticket.n, ofPlan],
+          [ticket.n, entry],
+        ]),
+      );
     const of = line.class;
-    const isNew = line.entries.size === 0;
     line.entries.push(entry);
     link(entry);
-    if (isNew) this.#options.enters(line, fresh);
-    of.dirty ||= of.head === null || isNew || line.entries.peek() === entry;
     of.size++;
     of.backlogMs += base;
     this.size++;
+    if (line.entries.size === 1) {
+      this.#options.enters(line, fresh);
+      forgetHead(of);
+    }
+    if (line.entries.peek() !== entry) return;
+    this.#stand(line);
+    if (of.head === null || line === of.head.line || lineBefore(line, of.head.line)) of.headStale = true;
+  }
+
+  /** The line has another first ticket. */
+  #stand(line: Line): void {
+    line.standing = this.#options.standing(line.entries.peek()!);
+    line.class.firstKeys[line.at] = line.standing[0];
+    line.class.secondKeys[line.at] = line.standing[1] ?? 0;
   }
 
   #line({ instance, spec }: ReadyTicket, now: number): Line {
@@ -185,15 +211,17 @@ export class Waiting {
       const account = this.#options.account(instance);
       line = {
         class: of,
+        at: of.lines.length,
+        standing: [],
         account,
         entries: new Heap<Entry>(entryBefore),
         oldest: null,
         newest: null,
-        skipped: -1,
         orderVersion: account.orderVersion,
       };
       of.byInstance.set(instance, line);
       of.lines.push(line);
+      of.accounts.push(account);
       account.lines.push(line);
     }
     return line;
@@ -201,10 +229,22 @@ export class Waiting {
 
   #drop(line: Line): void {
     this.#options.leaves(line);
-    const { lines, byInstance } = line.class;
-    byInstance.delete(line.account.instance);
-    swapOut(lines, line);
-    swapOut(line.account.lines, line);
+    const { class: of, account, at } = line;
+    of.byInstance.delete(account.instance);
+    const last = of.lines.pop()!;
+    of.accounts.pop();
+    if (last !== line) {
+      of.lines[at] = last;
+      of.accounts[at] = last.account;
+      of.firstKeys[at] = of.firstKeys[last.at];
+      of.secondKeys[at] = of.secondKeys[last.at];
+      last.at = at;
+    }
+    of.firstKeys.length = of.lines.length;
+    of.secondKeys.length = of.lines.length;
+    account.lines.splice(account.lines.indexOf(line), 1);
+    if (of.leastLine === line) of.leastLine = null;
+    if (of.head?.line === line) of.headStale = true;
   }
 
   #forgetIdle(): void {
@@ -214,11 +254,6 @@ export class Waiting {
       this.#classes.delete(of.key);
     }
   }
-}
-
-function swapOut(lines: Line[], line: Line): void {
-  const last = lines.pop()!;
-  if (last !== line) lines[lines.indexOf(line)] = last;
 }
 
 /** By age: mostly it is the newest. */
@@ -282,14 +317,16 @@ function newClass(key: string, wanted: Wanted, type: string): TicketClass {
     fastest: [],
     fastestAt: -Infinity,
     cycle: -1,
-    free: [],
+    free: { states: [], size: 0 },
     passed: 0,
     holds: 0,
+    accounts: [],
+    firstKeys: [],
+    secondKeys: [],
     head: null,
-    headKeys: [],
+    headStale: true,
     leastLine: null,
     leastUsed: Infinity,
     nextUsed: Infinity,
-    dirty: true,
   };
 }
