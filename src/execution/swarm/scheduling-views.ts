@@ -61,7 +61,36 @@ export type DegradationView = {
   never: string[];
 };
 
-export type ExperimentView = Record<string, unknown> & { state: string };
+/** An experiment: what is compared, what is known of it so far and, when it has ended, what came of it. */
+export type ExperimentView = {
+  state: 'running' | 'ended';
+  /** Presets. */
+  a: string;
+  b: string;
+  metric: string;
+  /** Its numbers, named as in the call that began it. */
+  settings: Record<string, number>;
+  /** Epoch ms. */
+  started_at: number;
+  ended_at: number | null;
+  /** The preset in force; null = it has ended. */
+  current: string | null;
+  /** Pairs of blocks that count. */
+  pairs: number;
+  /** B against A, in the unit of the metric or (latencies) as a share of A; null = fewer than two pairs count. */
+  difference: number | null;
+  /** At `settings.confidence`. */
+  interval: [number, number] | null;
+  /** That count. */
+  results: { a: number; b: number };
+  on_time: { a: number | null; b: number | null };
+  /** null = it goes on, or no difference was found. */
+  winner: string | null;
+  /** Why it ended. */
+  stopped: string | null;
+  /** The preset that did harm, when that is why it ended. */
+  harmful: string | null;
+};
 
 /** What the scheduler does and knows, and how to change it. */
 export type Scheduling = {
