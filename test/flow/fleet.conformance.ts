@@ -9,7 +9,7 @@ import { refused, SampleCompany } from './sample-company.ts';
 import { chainOf } from './sample-decision.ts';
 
 /** As the tests of this group run with. */
-export const HEARTBEAT_MS = 200;
+export const HEARTBEAT_MS = 300;
 
 /** Who is alive, what people have to do, and what language models cost. */
 export function fleetConformance(open: Open): void {
@@ -218,11 +218,13 @@ export function fleetConformance(open: Open): void {
         { id: 'check', capabilities: ['audit'], estimateMs: 10_000_000 },
       ]);
       await company.submit('whole', chainOf('x'), { decision: { requires_human_review: true } });
+      await company.submit('gated', chainOf('drop'), { plan: { destructive_tasks: ['drop'] } });
       await waits(company, 'sign');
       await waits(company, 'check');
       const all = (await colmeia.inbox.list(who, {})).items;
       assert.deepEqual(all.map(({ kind, plan_id, task_id }) => [kind, plan_id, task_id]).sort(), [
         ['plan', 'whole', null],
+        ['task', 'gated', 'drop'],
         ['ticket', 'mixed', 'check'],
         ['ticket', 'mixed', 'sign'],
       ]);

@@ -22,7 +22,7 @@ export function flowConformance(name: string, place: OpenPlace): void {
     });
     withColmeia('with leases of 300 ms', place, { ...QUICK, leaseDurationMs: 300 }, agentsConformance);
     const brisk = { ...QUICK, leaseDurationMs: 5_000, heartbeatIntervalMs: HEARTBEAT_MS };
-    withColmeia('with heartbeats every 200 ms', place, brisk, fleetConformance);
+    withColmeia('with heartbeats every 300 ms', place, brisk, fleetConformance);
     const few = { ...QUICK, maxOpenTicketsPerCompany: MOST_OPEN };
     withColmeia(`with at most ${MOST_OPEN} open tickets a company`, place, few, queuesConformance);
     restartsConformance(place);

@@ -108,6 +108,31 @@ export function restartsConformance(place: OpenPlace): void {
       });
     });
 
+    test('what waits for people waits on, under the token it had, and new work finds them', async () => {
+      await restarting(place, { leaseDurationMs: 300 }, async (before, restart) => {
+        const old = await SampleCompany.found(before);
+        await old.agent('ana', { kind: 'person', capabilities: ['human'] });
+        await old.submit('paper', [{ id: 'sign', capabilities: ['human'] }]);
+        const inbox = (company: SampleCompany, plan: string) =>
+          company.until(
+            `${plan} in the inbox`,
+            async () => (await company.colmeia.inbox.list(company.who, {})).items.filter((one) => one.plan_id === plan),
+            (items) => items.length === 1,
+          );
+        const [item] = await inbox(old, 'paper');
+        const company = await SampleCompany.at(await restart(), old.name, old.key);
+        await sleep(600);
+        assert.deepEqual(await inbox(company, 'paper'), [item]);
+        await company.submit('more', [{ id: 'sign', capabilities: ['human'] }]);
+        assert.equal((await inbox(company, 'more'))[0]?.agent_id, 'ana');
+        await company.colmeia.leases.complete(company.who, item!.lease_id!, {
+          fencing_token: item!.fencing_token!,
+          output: {},
+        });
+        assert.equal((await company.plan('paper')).status, 'completed');
+      });
+    });
+
     test('keys, agents and the place of a reader are kept', async () => {
       await restarting(place, {}, async (before, restart) => {
         const old = await SampleCompany.found(before);

@@ -118,6 +118,12 @@ describe('the registry', () => {
       assert.equal(agent.life.life, 'alive');
     }
     assert.deepEqual(registry.takeHeard(), [], 'it does not pass on what it was told');
+    for (const until = Date.now() + 10_000; agent.life.life !== 'gone' && Date.now() < until;)
+      await sleep(HEARTBEAT_MS);
+    registry.heardElsewhere([{ key: '$system/a', agoMs: 3_600_000, beat: true }]);
+    assert.equal(agent.life.life, 'gone', 'what comes late is no sign of life');
+    registry.heardElsewhere([{ key: '$system/a', agoMs: 0, beat: true }]);
+    assert.equal(agent.life.life, 'alive');
     registry.close();
   });
 });

@@ -170,7 +170,7 @@ export class AgentRegistry {
     const now = this.#clock.now();
     for (const { key, agoMs, beat } of signs) {
       const agent = this.#agents.get(key);
-      if (agent) this.#seenAt(agent, now - agoMs, beat);
+      if (agent && now - agoMs > agent.life.lastSeenAt) this.#seenAt(agent, now - agoMs, beat); // else it is no news
     }
   }
 
