@@ -16,3 +16,9 @@ export function worstBlock(kept: readonly boolean[]): number {
   }
   return rounded((100 * least) / BLOCK);
 }
+
+/** A p90 is to cover 88 to 92 %: the target is the nearer end. */
+export function p90Row(kept: readonly boolean[]): { value: number; unit: string; target: string } {
+  const value = percent(kept);
+  return { value, unit: '%', target: value < 90 ? '>= 88' : '<= 92' };
+}

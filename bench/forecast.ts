@@ -14,10 +14,10 @@ import { SLA_WARNING_SETTINGS, slaWarning } from '../src/execution/scheduling/mo
 import { simulatedSpec } from '../src/execution/scheduling/simulation/scenario.ts';
 import { recordedWorkflows } from '../test/workflows/recorded-workflow.ts';
 import { CAPACITY, readGraphs, simulateCompanies, type Company, type Graph, type Job } from './company-queues.ts';
-import { BLOCK, percent, worstBlock } from './coverage.ts';
+import { BLOCK, p90Row, percent, worstBlock } from './coverage.ts';
 import { benchDurations } from './forecast-durations.ts';
 import type { BenchContext } from './row.ts';
-import { rounded } from './statistics.ts';
+import { median, rounded } from './statistics.ts';
 
 const LOADS = [
   { name: 'rho .9', rho: 0.9, hostile: false },
@@ -86,7 +86,8 @@ function queueOf(job: Job, companies: readonly Company[], now: number, aheadOf: 
   };
 }
 
-type Kept = { p50: boolean[]; p90: boolean[]; off: number[] };
+/** By the order in which the forecasts were given. */
+type Kept = { given: number; p50: boolean[]; p90: boolean[]; off: number[] };
 
 /** Durations are learned on the way; a start is forecast for one of the tickets that become ready at once. */
 function benchStartAndFinish({ add }: BenchContext, name: string, graphs: readonly Graph[], hours: number): void {
@@ -94,21 +95,22 @@ function benchStartAndFinish({ add }: BenchContext, name: string, graphs: readon
     const model = new DurationModel();
     const errors = new ForecastError();
     const kept: Record<ForecastKind, Kept> = {
-      start: { p50: [], p90: [], off: [] },
-      finish: { p50: [], p90: [], off: [] },
+      start: { given: 0, p50: [], p90: [], off: [] },
+      finish: { given: 0, p50: [], p90: [], off: [] },
     };
-    const awaited = new Map<string, { at: number; p50: number; p90: number }>();
+    const awaited = new Map<string, { at: number; turn: number; p50: number; p90: number }>();
     const made = (kind: ForecastKind, id: string, { name: company }: Company, now: number, ms: number): void => {
       errors.made(kind, id, company, now * 1_000, ms);
-      awaited.set(kind + id, { at: now * 1_000, ...errors.range(kind, company, ms) });
+      const turn = kept[kind].given++;
+      awaited.set(kind + id, { at: now * 1_000, turn, ...errors.range(kind, company, ms) });
     };
     const happened = (kind: ForecastKind, id: string, now: number): void => {
       const one = awaited.get(kind + id);
       if (one === undefined) return;
       awaited.delete(kind + id);
       const ms = now * 1_000 - one.at;
-      kept[kind].p50.push(ms <= one.p50 + 1);
-      kept[kind].p90.push(ms <= one.p90 + 1);
+      kept[kind].p50[one.turn] = ms <= one.p50 + 1;
+      kept[kind].p90[one.turn] = ms <= one.p90 + 1;
       kept[kind].off.push(Math.abs(Math.log((ms + 1_000) / (one.p50 + 1_000))));
       errors.happened(kind, id, now * 1_000);
     };
@@ -132,21 +134,17 @@ function benchStartAndFinish({ add }: BenchContext, name: string, graphs: readon
         if (job.open === 0) happened('finish', `${job.id}`, now);
       },
     });
-    for (const kind of ['start', 'finish'] as const) {
-      const { p50, p90, off } = kept[kind];
-      const work = `${name}, rho ${rho}, ${kind} (${p90.length})`;
-      add({ work: `${work}: p50 covers`, value: percent(p50), unit: '%', target: null });
-      add({ work: `${work}: p90 covers`, value: percent(p90), unit: '%', target: '>= 88' });
-      if (p90.length >= 2 * BLOCK)
-        add({ work: `${work}: p90 in the worst ${BLOCK}`, value: worstBlock(p90), unit: '%', target: '>= 85' });
-      add({
-        work: `${work}: median off by`,
-        value: rounded(Math.exp(off.sort((a, b) => a - b)[off.length >> 1]!)),
-        unit: 'x',
-        target: null,
-      });
-    }
+    for (const kind of ['start', 'finish'] as const) addKept(add, `${name}, rho ${rho}, ${kind}`, kept[kind]);
   }
+}
+
+function addKept(add: BenchContext['add'], name: string, { p50, p90, off }: Kept): void {
+  const work = `${name} (${p90.length})`;
+  add({ work: `${work}: p50 covers`, value: percent(p50), unit: '%', target: null });
+  add({ work: `${work}: p90 covers`, ...p90Row(p90) });
+  if (p90.length >= 2 * BLOCK)
+    add({ work: `${work}: p90 in the worst ${BLOCK}`, value: worstBlock(p90), unit: '%', target: '>= 85' });
+  add({ work: `${work}: median off by`, value: rounded(Math.exp(median(off))), unit: 'x', target: null });
 }
 
 type Look = { fluid: number; path: number; level: 'warning' | 'certain' | null; missed: boolean };

@@ -57,7 +57,11 @@ export class ForecastError {
   range(kind: ForecastKind, instance: string, forecastMs: number): ForecastRange {
     const spread = this.#spread(kind, instance);
     const of = (p: number): number =>
-      Math.max(0, (forecastMs + OFFSET_MS) * Math.exp(spread * this.#bounds[kind].bound(instance, p)) - OFFSET_MS);
+      Math.max(
+        0,
+        (forecastMs + OFFSET_MS) * Math.exp(spread * this.#bounds[kind].bound(groupOf(instance, forecastMs), p)) -
+          OFFSET_MS,
+      );
     return { p5: of(0.05), p50: of(0.5), p90: of(0.9) };
   }
 
@@ -87,7 +91,7 @@ export class ForecastError {
     const actualMs = Math.max(0, at - made.at);
     const log = Math.log((actualMs + OFFSET_MS) / (made.forecastMs + OFFSET_MS));
     const key = keyOf(kind, made.instance);
-    this.#bounds[kind].observe(made.instance, log / this.#spread(kind, made.instance));
+    this.#bounds[kind].observe(groupOf(made.instance, made.forecastMs), log / this.#spread(kind, made.instance));
     const one = this.#records.get(key) ?? { log: noMoments(), off: noMoments(), kept: noMoments() };
     learn(one.log, log, at, KEEP);
     learn(one.off, Math.abs(log), at, KEEP);
@@ -117,3 +121,7 @@ export class ForecastError {
 }
 
 const keyOf = (kind: ForecastKind, of: string): string => `${kind}\n${of}`;
+
+/** What should start at once does so, or not, for other reasons than what has to wait. */
+const groupOf = (instance: string, forecastMs: number): string =>
+  forecastMs < OFFSET_MS ? `${instance}\nat once` : instance;
