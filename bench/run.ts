@@ -9,7 +9,20 @@ import { parseArgs } from 'node:util';
 import { printRows } from './print-rows.ts';
 import { ratioOf, type BenchContext, type Row } from './row.ts';
 
-const BENCHES = ['size', 'start', 'process', 'flow', 'latency', 'http-flow', 'companies', 'big-plan', 'at-rest'];
+const BENCHES = [
+  'size',
+  'start',
+  'process',
+  'flow',
+  'latency',
+  'http-flow',
+  'companies',
+  'big-plan',
+  'at-rest',
+  'forecast',
+  'scheduler',
+  'routing',
+];
 /** For one bench; it is ended when it takes longer. */
 const LIMIT_MS = 15 * 60_000;
 
