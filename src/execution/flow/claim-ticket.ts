@@ -1,5 +1,5 @@
 import { ColmeiaError } from '../../platform/errors.ts';
-import type { ReadyQueue } from '../scheduling/ready-queue.ts';
+import type { Dispatcher } from '../scheduling/dispatcher.ts';
 import { attemptsOf } from './attempt.ts';
 import type { By, FlowBatch } from './flow-batch.ts';
 import type { LivePlan } from './live-plan.ts';
@@ -10,7 +10,7 @@ import type { LivePlan } from './live-plan.ts';
  */
 export function claimTicket(
   batch: FlowBatch,
-  ready: Pick<ReadyQueue, 'remove'>,
+  ready: Pick<Dispatcher, 'remove'>,
   { plan, n, agent, who }: { plan: LivePlan; n: number; agent: string; who: By },
   mayLose: (agent: string) => boolean,
 ): void {

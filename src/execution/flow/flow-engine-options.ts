@@ -3,8 +3,8 @@ import type { ColmeiaError } from '../../platform/errors.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
-import type { Estimates } from '../scheduling/estimates.ts';
-import type { Assignment } from '../scheduling/schedule.ts';
+import type { Dispatcher } from '../scheduling/dispatcher.ts';
+import type { Assignment } from '../scheduling/scheduler.ts';
 import type { LivePlan } from './live-plan.ts';
 
 export type CommittedRow = {
@@ -17,13 +17,25 @@ export type CommittedRow = {
   planOf: (planId: string) => LivePlan | undefined;
 };
 
+/** Looks after open plans, as the deadlines that are in danger. Its events become true with the next commit. */
+export type PlanWatch = {
+  /** A plan is open, or has changed since. Called after the commit. */
+  opened(plan: LivePlan): void;
+  closed(key: number): void;
+  /** Epoch ms; Infinity = there is nothing to look at. */
+  nextAt(): number;
+  take(now: number): readonly { plan: LivePlan; event: Omit<JournalEvent, 'plan' | 'by'> }[];
+};
+
 export type FlowEngineOptions = {
   store: Store;
   clock: Clock;
   random: Random;
   registry: AgentRegistry;
-  /** What is expected of durations, for upward ranks. Default: what tasks say themselves. */
-  estimates?: Pick<Estimates, 'base'>;
+  /** Who decides which agent gets which ticket. Default: a scheduler that learns nothing. */
+  dispatcher?: Dispatcher;
+  /** What is to be said of open plans as time goes by. Default: nothing. */
+  watch?: PlanWatch;
   /** After each commit, in order; must not throw or wait. */
   onCommitted: (rows: readonly CommittedRow[]) => void;
   /** Companies came with their open plans, or went. */

@@ -2,9 +2,8 @@ import { ColmeiaError } from '../../platform/errors.ts';
 import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/audit/journal.ts';
 import type { Lease } from '../agents/agent.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
-import { PLAIN_ESTIMATES } from '../scheduling/estimates.ts';
-import type { ReadyQueue } from '../scheduling/ready-queue.ts';
-import { schedule } from '../scheduling/schedule.ts';
+import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
+import { plainDispatcher, type Dispatcher } from '../scheduling/dispatcher.ts';
 import { Admission } from './admission.ts';
 import { hasFailed, tokenOf } from './attempt.ts';
 import { claimTicket } from './claim-ticket.ts';
@@ -30,6 +29,7 @@ const LEASE_LIMIT = 10 * BATCH_LIMIT;
  * a flush (another writer) or the database goes away, memory is dropped and loaded again.
  */
 export class FlowEngine implements JournalWriter {
+  readonly dispatcher: Dispatcher;
   readonly #options: FlowEngineOptions;
   readonly #owned: OwnedPlans;
   readonly #commits: GroupCommit<FlowBatch>;
@@ -42,12 +42,12 @@ export class FlowEngine implements JournalWriter {
     this.#options = options;
     this.#admission = new Admission(options);
     const { registry, clock, store } = options;
-    const { base } = options.estimates ?? PLAIN_ESTIMATES;
-    this.#owned = new OwnedPlans(registry, base);
+    this.dispatcher = options.dispatcher ?? plainDispatcher(options.random);
+    this.#owned = new OwnedPlans(registry, this.dispatcher, options.watch);
     this.#commits = new GroupCommit<FlowBatch>({
       clock,
       overlaps: store.tier === 'server',
-      open: () => new FlowBatch(this.#now(), this.ready, (key) => this.#owned.plans.get(key)?.state, base),
+      open: () => new FlowBatch(this.#now(), this.dispatcher, (key) => this.#owned.plans.get(key)?.state),
       send: (batch, before) => this.#send(batch, before),
       commit: (batch) => this.#commit(batch),
       takeBack: (batch) => this.#owned.takeBack(batch),
@@ -58,16 +58,19 @@ export class FlowEngine implements JournalWriter {
         options.log('error', { err: error }, 'the flow engine stumbled; it loads its companies again');
         for (const name of this.#owned.companies.keys()) this.#stale.add(name);
       },
-      nextAt: () => Math.min(this.#owned.timers.next(), registry.nextExpiry()),
+      nextAt: () => this.#nextAt(),
     });
     registry.onDemand = () => {
-      if (this.ready.size > 0) this.#commits.wake();
+      if (this.dispatcher.size > 0 || this.dispatcher.overdueAt < Infinity) this.#commits.wake();
     };
     registry.onExpired = () => this.#commits.wake();
   }
 
-  get ready(): ReadyQueue {
-    return this.#owned.ready;
+  #nextAt(): number {
+    const { wakeAt, overdueAt } = this.dispatcher;
+    const { registry, watch } = this.#options;
+    const own = Math.min(this.#owned.timers.next(), registry.nextExpiry(), watch?.nextAt() ?? Infinity);
+    return Math.min(own, wakeAt ?? Infinity, overdueAt);
   }
 
   // — companies ———————————————————————————————————————————————————————————————————————————————————————————————
@@ -242,7 +245,7 @@ export class FlowEngine implements JournalWriter {
       if (!this.owns(instance)) throw notOwner(instance);
       const plan = this.plan(key);
       if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended');
-      claimTicket(batch, this.ready, { plan, n, agent, who }, mayLose);
+      claimTicket(batch, this.dispatcher, { plan, n, agent, who }, mayLose);
       return batch.stateOf(plan).tickets[n].fence;
     });
   }
@@ -312,6 +315,8 @@ export class FlowEngine implements JournalWriter {
       const plan = this.plan(key);
       if (plan) batch.step(plan, { type: 'due', at: batch.at, jitter: random() }, ENGINE);
     }
+    for (const { plan, event } of this.#options.watch?.take(batch.at) ?? [])
+      batch.log(plan.instance, { ...event, ...ENGINE, plan: plan.plan_id }, plan.key);
     for (const lease of registry.takeExpired(batch.at)) {
       const { n, fence } = lease;
       const plan = this.plan(lease.plan);
@@ -326,12 +331,14 @@ export class FlowEngine implements JournalWriter {
 
   /** `before`: the batch whose leases are granted and ended only after this one is sent. */
   #schedule(batch: FlowBatch, before: FlowBatch | null): void {
-    if (this.ready.size === 0) return;
+    const { dispatcher } = this;
+    const isOverdue = dispatcher.overdueAt <= batch.at;
+    if (dispatcher.size === 0 && !isOverdue) return;
     const { registry, onScheduled } = this.#options;
     const startedAt = performance.now();
     const candidates = registry.candidates(batch.freed, before);
     for (const candidate of candidates) candidate.free -= batch.taken.get(candidate.key) ?? 0; // by copies
-    const assignments = schedule(this.ready, candidates, batch.at, LEASE_LIMIT);
+    const assignments = dispatcher.schedule(candidates, batch.at, LEASE_LIMIT);
     onScheduled?.(performance.now() - startedAt, assignments);
     const byPlan = new Map<number, { n: number; agent: string }[]>();
     for (const { ticket, agent } of assignments) {
@@ -343,6 +350,16 @@ export class FlowEngine implements JournalWriter {
     for (const [key, leases] of byPlan) {
       const plan = batch.drafts.get(key)?.plan ?? this.plan(key)!;
       batch.step(plan, { type: 'leased', at: batch.at, leases }, ENGINE);
+    }
+    if (isOverdue) this.#copyOverdue(batch, candidates);
+  }
+
+  /** Attempts that take too long get a second one, at agents that still have room. */
+  #copyOverdue(batch: FlowBatch, candidates: readonly SchedulerAgent[]): void {
+    const free = candidates.filter(({ key, free: room }) => room > (batch.taken.get(key) ?? 0));
+    for (const { plan: key, n, agent } of this.dispatcher.takeOverdue(batch.at, free)) {
+      const plan = this.plan(key);
+      if (plan) batch.copy(plan, n, agent);
     }
   }
 

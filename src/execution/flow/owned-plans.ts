@@ -2,11 +2,11 @@ import { Deadlines } from '../../platform/deadlines.ts';
 import type { Lease } from '../agents/agent.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import { leaseIdOf } from '../plans/plan.ts';
-import type { Estimates } from '../scheduling/estimates.ts';
-import { ReadyQueue } from '../scheduling/ready-queue.ts';
+import type { Dispatcher } from '../scheduling/dispatcher.ts';
 import { attemptsOf } from './attempt.ts';
 import { leaseChanges, type FlowBatch } from './flow-batch.ts';
 import { isEnded, type Attempt, type PlanState } from './flow-state.ts';
+import type { PlanWatch } from './flow-engine-options.ts';
 import type { LoadedCompany } from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
 import { remember, type OwnedCompany } from './owned-company.ts';
@@ -17,15 +17,16 @@ import { readyTicketOf } from './ready-ticket-of.ts';
 export class OwnedPlans {
   readonly companies = new Map<string, OwnedCompany>();
   readonly plans = new Map<number, LivePlan>();
-  readonly ready = new ReadyQueue();
   /** When each plan wants to be woken. */
   readonly timers = new Deadlines<number>();
   readonly #registry: AgentRegistry;
-  readonly #base: Estimates['base'];
+  readonly #dispatcher: Dispatcher;
+  readonly #watch: PlanWatch | undefined;
 
-  constructor(registry: AgentRegistry, base: Estimates['base']) {
+  constructor(registry: AgentRegistry, dispatcher: Dispatcher, watch?: PlanWatch) {
     this.#registry = registry;
-    this.#base = base;
+    this.#dispatcher = dispatcher;
+    this.#watch = watch;
   }
 
   /** A company with its open plans, as the database holds them; leases of running tickets are granted again. */
@@ -37,7 +38,11 @@ export class OwnedPlans {
       open.count += plan.state.open;
       this.#keep(plan, plan.state);
       plan.state.tickets.forEach((ticket, n) => {
-        for (const attempt of attemptsOf(ticket)) this.#grant(plan, n, attempt, plan.state);
+        attemptsOf(ticket).forEach((attempt, i) => {
+          this.#grant(plan, n, attempt, plan.state);
+          const { agent, startedAt: at } = attempt;
+          this.#dispatcher.began({ plan: plan.key, n, instance: name, spec: plan.specs[n], agent, at }, i > 0);
+        });
       });
       this.ripen(plan, now);
     }
@@ -48,9 +53,13 @@ export class OwnedPlans {
     if (company === undefined) return;
     const keys = new Set([...company.plans].map((plan) => plan.key));
     for (const key of keys) {
-      this.ready.removePlan(key);
+      this.plans.get(key)?.state.tickets.forEach((ticket, n) => {
+        for (const { agent } of attemptsOf(ticket)) this.#dispatcher.unassign(key, n, agent);
+      });
+      this.#dispatcher.removePlan(key);
       this.timers.delete(key);
       this.plans.delete(key);
+      this.#watch?.closed(key);
     }
     this.#registry.forget((lease) => keys.has(lease.plan));
     this.companies.delete(name);
@@ -69,16 +78,17 @@ export class OwnedPlans {
     if (plan === undefined || !isEnded(plan.state.status)) return;
     this.plans.delete(key);
     this.timers.delete(key);
+    this.#watch?.closed(key);
     this.companies.get(plan.instance)?.plans.delete(plan);
   }
 
   /** Puts the ready tickets and the timer of a plan where they belong by its state. */
   ripen(plan: LivePlan, now: number): void {
     const { key, state, specs } = plan;
-    this.ready.removePlan(key);
+    this.#dispatcher.removePlan(key);
     state.tickets.forEach(({ status }, n) => {
       if (status !== 'ready' || state.control.paused) return;
-      this.ready.add(readyTicketOf({ plan, state, specs }, n, null, this.#base), now);
+      this.#dispatcher.add(readyTicketOf({ plan, state, specs }, n, null, this.#dispatcher), now);
     });
     if (state.timerAt !== null) this.timers.set(key, state.timerAt);
   }
@@ -118,7 +128,7 @@ export class OwnedPlans {
   /** Memory as it was before the batch. */
   takeBack(batch: FlowBatch): void {
     for (const undo of batch.undo.splice(0).reverse()) undo();
-    for (const key of batch.drafts.keys()) this.ready.removePlan(key);
+    for (const key of batch.drafts.keys()) this.#dispatcher.removePlan(key);
   }
 
   /** The batch is true: leases end and begin, timers run, plans that ended go. */
@@ -167,7 +177,10 @@ export class OwnedPlans {
     if (known) Object.assign(known, { status, rev });
     else remember(company, plan.plan_id, { key, digest, status, rev, invalid: false, faults: [] });
     if (isEnded(status)) this.letGo(key);
-    else company.plans.add(plan);
+    else {
+      company.plans.add(plan);
+      this.#watch?.opened(plan);
+    }
   }
 }
 

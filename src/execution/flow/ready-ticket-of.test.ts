@@ -8,9 +8,9 @@ import type { PlanState, TicketRules } from './flow-state.ts';
 const plan = { key: 7, instance: 'acme', created_at: 3 };
 /** Task n takes 10ⁿ ms. */
 const specs = Array.from({ length: 8 }, (_, n) => ({ ...readyTicket({}).spec, estimated_duration_ms: 10 ** n }));
-const base = (spec: { estimated_duration_ms: number | null }): number => spec.estimated_duration_ms!;
+const by = { base: (spec: { estimated_duration_ms: number | null }): number => spec.estimated_duration_ms! };
 const of = (state: PlanState, n: number, readyAt: number | null = null) =>
-  readyTicketOf({ plan, state, specs }, n, readyAt, base);
+  readyTicketOf({ plan, state, specs }, n, readyAt, by);
 const chain = (): TicketRules[] => [rule(), rule([0]), rule([0]), rule([1, 2])];
 
 describe('a ready ticket', () => {

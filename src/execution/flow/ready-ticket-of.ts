@@ -16,7 +16,7 @@ const ranks = new WeakMap<readonly TicketRules[], Float64Array>();
 type At = { plan: Pick<LivePlan, 'key' | 'instance' | 'created_at'>; state: PlanState; specs: readonly TicketSpec[] };
 
 /** Ticket n as the scheduler gets it; `readyAt` null = it is not known, and derived from what it waited for. */
-export function readyTicketOf(at: At, n: number, readyAt: number | null, base: Estimates['base']): ReadyTicket {
+export function readyTicketOf(at: At, n: number, readyAt: number | null, by: Pick<Estimates, 'base'>): ReadyTicket {
   const { plan, state, specs } = at;
   return {
     plan: plan.key,
@@ -26,17 +26,17 @@ export function readyTicketOf(at: At, n: number, readyAt: number | null, base: E
     createdAt: plan.created_at,
     deadline: state.tickets[n].deadline,
     readyAt: readyAt ?? lastEndBefore(at, n),
-    rank: rankOf(at, n, base),
+    rank: rankOf(at, n, by),
     near: agentsBefore(state, n),
   };
 }
 
 /** Made anew for each revision, not for each compensation, which nothing waits for. */
-function rankOf({ plan, state, specs }: At, n: number, base: Estimates['base']): number {
-  if (state.dependents[n].length === 0) return base(specs[n], plan.instance);
+function rankOf({ plan, state, specs }: At, n: number, by: Pick<Estimates, 'base'>): number {
+  if (state.dependents[n].length === 0) return by.base(specs[n], plan.instance);
   let known = ranks.get(state.rules);
   if (known === undefined) {
-    const expected = state.tickets.map(({ note }, i) => (note?.superseded ? 0 : base(specs[i], plan.instance)));
+    const expected = state.tickets.map(({ note }, i) => (note?.superseded ? 0 : by.base(specs[i], plan.instance)));
     ranks.set(state.rules, (known = upwardRanks(state.dependents, expected)));
   }
   return known[n];

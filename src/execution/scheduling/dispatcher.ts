@@ -26,10 +26,14 @@ export type Dispatcher = Pick<Estimates, 'base'> & {
   /** As if it had never been given. */
   unassign(plan: number, n: number, agent: string): void;
   schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[];
+  /** When an attempt has taken so long that another agent is to try it too, epoch ms; Infinity = none will. */
+  readonly overdueAt: number;
+  /** Such attempts, with the agent out of `free` that is to try. */
+  takeOverdue(now: number, free: readonly SchedulerAgent[]): { plan: number; n: number; agent: string }[];
 };
 
 /** A scheduler that learns nothing. */
 export function plainDispatcher(random: () => number, policy = policyOf('critical-first')): Dispatcher {
   const scheduler = new Scheduler({ policy, estimates: PLAIN_ESTIMATES, random, tierOf: () => 'bronze' });
-  return Object.assign(scheduler, { base: PLAIN_ESTIMATES.base });
+  return Object.assign(scheduler, { base: PLAIN_ESTIMATES.base, overdueAt: Infinity, takeOverdue: () => [] });
 }

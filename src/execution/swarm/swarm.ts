@@ -245,7 +245,7 @@ export class Swarm implements Dispatcher {
     return found;
   }
 
-  get nextOverdue(): number {
+  get overdueAt(): number {
     return this.#overdue.next();
   }
 
