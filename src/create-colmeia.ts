@@ -215,7 +215,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   }
   metrics.bind({
     queueDepth: () => engine.queueDepth,
-    readyTickets: () => engine.ready.size,
+    readyTickets: () => engine.dispatcher.size,
     openPlans: () => engine.openPlans,
     agents: () => registry.size,
     leases: () => registry.leaseCount,
