@@ -33,7 +33,8 @@ export type PlanForecast = {
 
 /** A ticket that runs longer than expected is taken to run for a tenth more. */
 const OVERTIME = 0.1;
-const ROUNDS = 5;
+const MOST_ROUNDS = 40;
+const PRECISION = 1.0001;
 
 /** What is left of a ticket. */
 export function leftMs({ expectedMs, elapsedMs }: Pick<OpenTicket, 'expectedMs' | 'elapsedMs'>): number {
@@ -69,17 +70,19 @@ export function forecastStarts(tickets: readonly OpenTicket[], queue: CompanyQue
   const heads = headsOf(tickets);
   const starts = new Map<number, number>();
   let before = 0;
-  let flow = { ms: 0, slots: 0 };
+  let slots = 0;
   let known = -1;
+  let latest = 0;
   for (const ticket of [...tickets].sort((a, b) => heads.get(a.n)! - heads.get(b.n)!)) {
     const head = heads.get(ticket.n)!;
     const waiting = queue.aheadMs + Math.max(0, before - head);
     // The share changes slowly with the time: it is found again when the work before has grown by a tenth.
     if (known < 0 || waiting + head > 1.1 * known) {
-      flow = flowMs(queue, waiting, head);
+      ({ slots } = flowMs(queue, waiting, head));
       known = waiting + head;
     }
-    if (ticket.elapsedMs === null) starts.set(ticket.n, waiting > 0 ? waiting / flow.slots + head : head);
+    latest = Math.max(latest, waiting > 0 ? waiting / slots + head : head);
+    if (ticket.elapsedMs === null) starts.set(ticket.n, latest);
     before += leftMs(ticket);
   }
   return starts;
@@ -89,18 +92,21 @@ export function forecastStarts(tickets: readonly OpenTicket[], queue: CompanyQue
 export const forecastStart = (queue: CompanyQueue): number => flowMs(queue, queue.aheadMs, 0).ms;
 
 /**
- * `waitingMs` of work through the company's share, besides a path that takes `pathMs` on its own. What the company gets
- * depends on how long it takes, and the other way round: a few rounds settle it.
+ * `waitingMs` of work through the company's share, besides a path that takes `pathMs` on its own. The longer it takes the more
+ * the company gets, as the others run dry: the time is where both agree, found by bisection.
  */
 function flowMs(queue: CompanyQueue, waitingMs: number, pathMs: number): { ms: number; slots: number } {
-  let slots = queue.slots;
-  let ms = pathMs;
-  for (let round = 0; round < ROUNDS; round++) {
-    ms = waitingMs > 0 ? waitingMs / slots + pathMs : pathMs;
-    if (ms === Infinity) break;
-    slots = companyShare(queue.weight, queue.others, queue.slots, ms);
+  const shareUntil = (ms: number): number => companyShare(queue.weight, queue.others, queue.slots, ms);
+  if (waitingMs <= 0) return { ms: pathMs, slots: shareUntil(pathMs) };
+  if (queue.slots <= 0) return { ms: Infinity, slots: 0 };
+  let low = pathMs + waitingMs / queue.slots;
+  let high = pathMs + waitingMs / shareUntil(low);
+  for (let round = 0; round < MOST_ROUNDS && high > low * PRECISION; round++) {
+    const middle = (low + high) / 2;
+    if (pathMs + waitingMs / shareUntil(middle) > middle) low = middle;
+    else high = middle;
   }
-  return { ms: waitingMs > 0 ? waitingMs / slots + pathMs : pathMs, slots };
+  return { ms: high, slots: shareUntil(high) };
 }
 
 /** For each open ticket the longest path of what is left before it. */
