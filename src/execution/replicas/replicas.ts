@@ -25,8 +25,10 @@ export type ReplicasOptions = {
   advertise: string | null;
   host: string;
   methods: PeerMethods;
-  /** Signs of life of agents since it was last asked: they go to the other replicas, each second. */
+  /** Signs of life of agents since it was last asked: they go to the other replicas. */
   heard: () => SignOfLife[];
+  /** How often. Default 1,000. */
+  heardEveryMs?: number;
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
 };
 
@@ -44,6 +46,7 @@ export class Replicas {
   #self = { address: '', token: '' };
   #server: { close(): Promise<void> } | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #signsTimer: NodeJS.Timeout | null = null;
   #ticking: Promise<void> | null = null;
   #stopped = false;
   #ticks = 0;
@@ -72,6 +75,7 @@ export class Replicas {
     await this.tick();
     await this.#tell('');
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
+    this.#signsTimer = setInterval(() => this.#tellSigns(), this.#options.heardEveryMs ?? 1_000);
   }
 
   async #announce(): Promise<boolean> {
@@ -84,6 +88,7 @@ export class Replicas {
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer) clearInterval(this.#timer);
+    if (this.#signsTimer) clearInterval(this.#signsTimer);
     this.#stopListening();
     await this.#ticking?.catch(() => {});
     await this.client.close();
@@ -131,7 +136,6 @@ export class Replicas {
     await this.#meet([...replicas.keys()]);
     const noOfPid = new Map([...replicas].map(([no, pid]) => [pid, no]));
     this.#ownerOfShard = new Map([...shards].map(([shard, pid]) => [shard, noOfPid.get(pid) ?? -1]));
-    this.#tellSigns();
     await this.#giveUpStrays();
     const { take, give } = divide(this.#mine, new Set(shards.keys()), replicas.size);
     let hasChanged = false;
@@ -169,7 +173,7 @@ export class Replicas {
   #tellSigns(): void {
     const signs = this.#options.heard();
     if (signs.length === 0) return;
-    for (const other of this.others()) void this.client.call(other, 'agentsHeard', signs).catch(() => {}); // the next ones come in a second
+    for (const other of this.others()) void this.client.call(other, 'agentsHeard', signs).catch(() => {}); // there will be more
   }
 
   /** Companies whose lock went while the engine could not be told, or while they came. */
