@@ -1,7 +1,9 @@
 // Agents that drift: 20 agents, 4 types, 30,000 calls. Success probability U(.6, .99), median latency exp(.6·N(0, 1)) with
 // noise exp(.3·N) for each agent and type. At a third of the calls the best three of each type get success × .3 and latency
 // × 3, at two thirds they recover. Utility of a call: success ÷ (1 + median latency).
-import { drawNormal, type Random } from '../src/execution/scheduling/models/draws.ts';
+import { drawNormal } from '../src/execution/scheduling/models/draws.ts';
+import { seededRandom } from '../src/execution/scheduling/simulation/seeded-random.ts';
+import type { Random } from '../src/platform/clock.ts';
 
 export const AGENTS = 20;
 export const TYPES = 4;
@@ -35,10 +37,10 @@ type Fleet = { success: number[][]; latency: number[][] };
 
 /** The same seed is the same fleet and the same calls for every router. */
 export function drift(make: MakeRouter, seed: number, best: Best): DriftFigures {
-  const fleet = drawFleet(seeded(seed * 7_919 + 1));
+  const fleet = drawFleet(seededRandom(seed * 7_919 + 1));
   const worse = worsened(fleet, best);
-  const calls = seeded(seed * 104_729 + 3);
-  const router = make(seeded(seed * 31 + 5));
+  const calls = seededRandom(seed * 104_729 + 3);
+  const router = make(seededRandom(seed * 31 + 5));
   const sums = { regret: 0, worse: 0, recovered: 0, oracleWorse: 0, oracleRecovered: 0 };
   for (let call = 0; call < CALLS; call++) {
     const third = Math.floor((call * 3) / CALLS);
@@ -61,17 +63,6 @@ export function drift(make: MakeRouter, seed: number, best: Best): DriftFigures 
     recoveredFailures: sums.recovered / AFTER,
     oracleWorseFailures: sums.oracleWorse / AFTER,
     oracleRecoveredFailures: sums.oracleRecovered / AFTER,
-  };
-}
-
-/** Mulberry32: uniform in [0, 1). */
-function seeded(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 

@@ -65,6 +65,8 @@ type Guarded = {
   limit: AdaptiveLimit | null;
   breaker: CircuitBreaker;
   endpoint: string | null;
+  /** Shared with the other agents of the endpoint. */
+  endpointBreaker: CircuitBreaker | null;
   inflight: number;
 };
 
@@ -105,7 +107,8 @@ export class AgentGuards {
     guarded.concurrency = Math.max(1, concurrency);
     guarded.endpoint = endpoint;
     this.#agents.put(key, guarded);
-    if (endpoint !== null) this.#endpoints.put(endpoint, this.#endpoints.get(endpoint) ?? newCircuitBreaker());
+    guarded.endpointBreaker = endpoint === null ? null : (this.#endpoints.get(endpoint) ?? newCircuitBreaker());
+    if (endpoint !== null) this.#endpoints.put(endpoint, guarded.endpointBreaker!);
   }
 
   /** It is gone with all that it ran; what was learned of it stays for when it is back. */
@@ -118,7 +121,7 @@ export class AgentGuards {
     const guarded = this.#guarded(agent);
     guarded.inflight++;
     breakerBegan(guarded.breaker, at, this.#settings);
-    const ofEndpoint = this.#breakerOf(guarded.endpoint);
+    const ofEndpoint = guarded.endpointBreaker;
     if (ofEndpoint !== null) breakerBegan(ofEndpoint, at, this.#settings);
   }
 
@@ -127,7 +130,7 @@ export class AgentGuards {
     const guarded = this.#guarded(agent);
     guarded.inflight = Math.max(0, guarded.inflight - 1);
     breakerReleased(guarded.breaker);
-    const ofEndpoint = this.#breakerOf(guarded.endpoint);
+    const ofEndpoint = guarded.endpointBreaker;
     if (ofEndpoint !== null) breakerReleased(ofEndpoint);
   }
 
@@ -137,7 +140,7 @@ export class AgentGuards {
     const inflight = Math.max(1, guarded.inflight);
     guarded.inflight = Math.max(0, guarded.inflight - 1);
     this.#learnBreaker(guarded.breaker, outcome, this.#settings, guarded.endpoint === null);
-    const ofEndpoint = this.#breakerOf(guarded.endpoint);
+    const ofEndpoint = guarded.endpointBreaker;
     if (ofEndpoint !== null) this.#learnBreaker(ofEndpoint, outcome, this.#endpointSettings, true);
     // A quota is no fault of the agent, and peers behind the same provider have it too.
     if (errorClass !== 'quota') this.#outliers.observe({ at, type, agent, ok: errorClass === null });
@@ -167,10 +170,10 @@ export class AgentGuards {
     answer.limit = limit === null ? concurrency : slotsOf(limit, concurrency);
     if (answer.limit < concurrency) answer.why = 'it takes longer the more it does at once';
     if (breaker.openUntil !== 0) this.#judge(answer, breaker, guarded.inflight, now, OWN);
-    const ofEndpoint = this.#breakerOf(guarded.endpoint);
+    const ofEndpoint = guarded.endpointBreaker;
     if (ofEndpoint !== null && ofEndpoint.openUntil !== 0 && answer.allows)
       this.#judge(answer, ofEndpoint, guarded.inflight, now, SHARED);
-    if (answer.allows && this.#outliers.ejectedUntil(type, agent, now) > 0) {
+    if (answer.allows && this.#outliers.ejected > 0 && this.#outliers.ejectedUntil(type, agent, now) > 0) {
       answer.allows = false;
       answer.why = 'it fails far more often than its peers at this type';
     }
@@ -182,7 +185,7 @@ export class AgentGuards {
     const guarded = this.#agents.get(agent);
     if (guarded === undefined) return null;
     const { breaker, concurrency, limit, inflight, endpoint } = guarded;
-    const ofEndpoint = this.#breakerOf(endpoint);
+    const ofEndpoint = guarded.endpointBreaker;
     return {
       agent,
       concurrency,
@@ -247,14 +250,17 @@ export class AgentGuards {
     answer.why = state === 'probing' ? whys.probing : breaker.quota ? whys.quota : whys.open;
   }
 
-  #breakerOf(endpoint: string | null): CircuitBreaker | null {
-    return endpoint === null ? null : (this.#endpoints.get(endpoint) ?? null);
-  }
-
   #guarded(agent: string): Guarded {
     let guarded = this.#agents.get(agent);
     if (guarded === undefined) {
-      guarded = { concurrency: 1, limit: null, breaker: newCircuitBreaker(), endpoint: null, inflight: 0 };
+      guarded = {
+        concurrency: 1,
+        limit: null,
+        breaker: newCircuitBreaker(),
+        endpoint: null,
+        endpointBreaker: null,
+        inflight: 0,
+      };
       this.#agents.put(agent, guarded);
     }
     return guarded;

@@ -1,5 +1,6 @@
-/** Uniform in [0, 1). */
-export type Random = () => number;
+import type { Random } from '../../../platform/clock.ts';
+
+export type { Random } from '../../../platform/clock.ts';
 
 /** Standard normal (Box and Muller). */
 export function drawNormal(random: Random): number {

@@ -66,6 +66,8 @@ export class OutlierEjection {
   readonly #settings: OutlierSettings;
   readonly #types = new Map<string, Type>();
   #size = 0;
+  /** Ejections that are in force, or were and nothing came of the agent since. */
+  ejected = 0;
 
   constructor(settings: OutlierSettings) {
     this.#settings = settings;
@@ -98,6 +100,7 @@ export class OutlierEjection {
       member.ejectedUntil = at + Math.min(outlier_eject_max_ms, outlier_eject_ms * 2 ** member.times);
       member.times = Math.min(member.times + 1, 30);
       of.ejected.add(member);
+      this.ejected++;
       return true;
     }
     this.#count(of, member, member.attempts > 0);
@@ -126,15 +129,17 @@ export class OutlierEjection {
   /** In place of what is there; a row that is not as expected is left out. */
   restore(rows: readonly unknown[]): void {
     this.#types.clear();
-    this.#size = 0;
+    this.#size = this.ejected = 0;
     for (const row of rows) {
       if (!isRow(row)) continue;
       const [type, agent, attempts, successes, ejectedUntil, times] = row;
       const member = this.#memberOf(type, agent);
       const of = this.#types.get(type)!;
       Object.assign(member, { attempts, successes, ejectedUntil, times });
-      if (ejectedUntil > 0) of.ejected.add(member);
-      else this.#count(of, member, attempts > 0);
+      if (ejectedUntil > 0) {
+        of.ejected.add(member);
+        this.ejected++;
+      } else this.#count(of, member, attempts > 0);
     }
   }
 
@@ -164,6 +169,7 @@ export class OutlierEjection {
     member.ejectedUntil = 0;
     member.attempts = member.successes = 0;
     of.ejected.delete(member);
+    this.ejected--;
   }
 
   #count(of: Type, member: Member, counts: boolean): void {
@@ -198,7 +204,7 @@ export class OutlierEjection {
     for (const [type, of] of this.#types) {
       for (const [agent, member] of of.members) {
         this.#count(of, member, false);
-        of.ejected.delete(member);
+        if (of.ejected.delete(member)) this.ejected--;
         of.members.delete(agent);
         this.#size--;
         if (of.members.size === 0) this.#types.delete(type);

@@ -1,3 +1,5 @@
+import { newLevel, type TrailLevel } from './trail-level.ts';
+
 /**
  * Numbers of one (type, agent) pair, by place in its row. The recent ones are discounted fast; the lasting ones are what
  * the pair is like in the long run; the run is what came since performance last looked as expected.
@@ -25,6 +27,9 @@ export const FIELD = {
 export const FIELDS = 13;
 const FIRST_ROWS = 64;
 
+/** An agent that has a row. */
+export type TrailAgent = { /** By type; a row begins at row × FIELDS. */ rows: Map<string, number>; level: TrailLevel };
+
 /**
  * Rows of numbers for (agent, type) pairs in one array: about 200 bytes a pair, nothing to collect. At most `limit` rows, and
  * `perAgent` of one agent; when one more comes, the one that was used longest ago goes.
@@ -34,17 +39,17 @@ export class TrailTable {
   numbers = new Float64Array(FIRST_ROWS * FIELDS);
   readonly #agents: string[] = [];
   readonly #types: string[] = [];
-  readonly #rows = new Map<string, Map<string, number>>();
+  readonly agents = new Map<string, TrailAgent>();
   /** Rows by use, as a ring of row + 1 through 0: next(0) is the latest, previous(0) the oldest. */
   #next = new Int32Array(FIRST_ROWS + 1);
   #previous = new Int32Array(FIRST_ROWS + 1);
   readonly #unused: number[] = [];
   readonly #limit: number;
   readonly #perAgent: number;
-  readonly #dropped: (agent: string, type: string) => void;
+  readonly #dropped: (type: string) => void;
   size = 0;
 
-  constructor(limit: number, perAgent: number, dropped: (agent: string, type: string) => void) {
+  constructor(limit: number, perAgent: number, dropped: (type: string) => void) {
     this.#limit = limit;
     this.#perAgent = perAgent;
     this.#dropped = dropped;
@@ -52,23 +57,23 @@ export class TrailTable {
 
   /** Where the pair's numbers begin; −1 = there are none. */
   find(agent: string, type: string): number {
-    const row = this.#rows.get(agent)?.get(type);
+    const row = this.agents.get(agent)?.rows.get(type);
     return row === undefined ? -1 : row * FIELDS;
   }
 
   /** Where the pair's numbers begin, new ones all 0; the pair is now the last to go. */
   use(agent: string, type: string): number {
-    let ofAgent = this.#rows.get(agent);
-    let row = ofAgent?.get(type);
+    let ofAgent = this.agents.get(agent);
+    let row = ofAgent?.rows.get(type);
     if (row === undefined) {
-      if (ofAgent !== undefined && ofAgent.size >= this.#perAgent) this.drop(agent, this.#oldestOf(ofAgent));
+      if (ofAgent !== undefined && ofAgent.rows.size >= this.#perAgent) this.drop(agent, this.#oldestOf(ofAgent.rows));
       else if (this.size >= this.#limit) this.#dropRow(this.#previous[0] - 1);
       row = this.#unused.pop() ?? this.#addRow();
       this.#agents[row] = agent;
       this.#types[row] = type;
-      ofAgent = this.#rows.get(agent);
-      if (ofAgent === undefined) this.#rows.set(agent, (ofAgent = new Map()));
-      ofAgent.set(type, row);
+      ofAgent = this.agents.get(agent);
+      if (ofAgent === undefined) this.agents.set(agent, (ofAgent = { rows: new Map(), level: newLevel() }));
+      ofAgent.rows.set(type, row);
       this.numbers.fill(0, row * FIELDS, (row + 1) * FIELDS);
       this.size++;
     } else this.#unlink(row + 1);
@@ -77,18 +82,14 @@ export class TrailTable {
   }
 
   drop(agent: string, type: string): void {
-    const row = this.#rows.get(agent)?.get(type);
+    const row = this.agents.get(agent)?.rows.get(type);
     if (row !== undefined) this.#dropRow(row);
-  }
-
-  has(agent: string): boolean {
-    return this.#rows.has(agent);
   }
 
   /** Every pair, or those of one agent, the one used longest ago first (of one agent: in no special order). */
   *pairs(agent: string | null): Generator<{ agent: string; type: string; at: number }> {
     if (agent !== null) {
-      for (const [type, row] of this.#rows.get(agent) ?? []) yield { agent, type, at: row * FIELDS };
+      for (const [type, row] of this.agents.get(agent)?.rows ?? []) yield { agent, type, at: row * FIELDS };
       return;
     }
     for (let link = this.#previous[0]; link !== 0; link = this.#previous[link])
@@ -108,14 +109,14 @@ export class TrailTable {
   #dropRow(row: number): void {
     const agent = this.#agents[row];
     const type = this.#types[row];
-    const ofAgent = this.#rows.get(agent)!;
-    ofAgent.delete(type);
-    if (ofAgent.size === 0) this.#rows.delete(agent);
+    const { rows } = this.agents.get(agent)!;
+    rows.delete(type);
+    if (rows.size === 0) this.agents.delete(agent);
     this.#agents[row] = this.#types[row] = '';
     this.#unlink(row + 1);
     this.#unused.push(row);
     this.size--;
-    this.#dropped(agent, type);
+    this.#dropped(type);
   }
 
   #addRow(): number {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { defaultsOf } from '../setting.ts';
+import { seededRandom } from '../simulation/seeded-random.ts';
 import { TRAIL_SETTINGS } from './trail-settings.ts';
-import { Trails, type TrailObservation } from './trails.ts';
+import type { TrailObservation } from './trail.ts';
+import { Trails } from './trails.ts';
 
 const HOUR = 3_600_000;
 
@@ -17,17 +19,6 @@ function observe(
   for (let n = 0; n < times; n++)
     trails.observe({ type: 'BUILD', ok: true, logRatio: 0, ...outcome, at: from + n * 1_000 });
   return from + times * 1_000;
-}
-
-/** Mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 describe('trails', () => {
@@ -127,7 +118,7 @@ describe('trails', () => {
   test('draws differ where little is known, and agree where much is', () => {
     const trails = new Trails();
     const at = observe(trails, 300, { agent: 'known' });
-    const random = seeded(7);
+    const random = seededRandom(7);
     const spread = (agent: string): number => {
       const draws = Array.from({ length: 300 }, () => trails.sample('BUILD', agent, at, random));
       const logs = draws.map((draw) => Math.log(draw.factor));
@@ -140,7 +131,7 @@ describe('trails', () => {
 
   test('the same outcomes and the same chance give the same answers, through a snapshot too', () => {
     const trails = new Trails();
-    const random = seeded(3);
+    const random = seededRandom(3);
     for (let n = 0; n < 2_000; n++) {
       trails.observe({
         at: n * 1_000,
@@ -153,7 +144,7 @@ describe('trails', () => {
     const again = new Trails();
     again.restore(JSON.parse(JSON.stringify(trails.snapshot())));
     assert.equal(again.size, trails.size);
-    const draws = [trails, again].map((one) => one.sample('type-1', 'agent-2', 2_500_000, seeded(1)));
+    const draws = [trails, again].map((one) => one.sample('type-1', 'agent-2', 2_500_000, seededRandom(1)));
     assert.ok(Math.abs(draws[0].factor - draws[1].factor) < 1e-4);
     assert.ok(Math.abs(draws[0].success - draws[1].success) < 1e-4);
     assert.deepEqual(again.list({ limit: 100 }, 2_000_000).trails.length, 45);

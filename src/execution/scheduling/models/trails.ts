@@ -1,62 +1,18 @@
+import type { Random } from '../../../platform/clock.ts';
 import { defaultsOf } from '../setting.ts';
-import { drawBeta, drawNormal, type Random } from './draws.ts';
-import {
-  learnLevel,
-  levelOf,
-  levelSnapshot,
-  newLevel,
-  rounded,
-  type TrailLevel,
-  type TrailLevelSnapshot,
-} from './trail-level.ts';
+import { drawBeta, drawNormal } from './draws.ts';
+import type { PairSnapshot, Trail, TrailObservation, TrailsSnapshot } from './trail.ts';
+import { learnLevel, levelOf, levelSnapshot, newLevel, rounded, type TrailLevel } from './trail-level.ts';
 import { TRAIL_SETTINGS, type TrailSettings } from './trail-settings.ts';
 import { FIELD, FIELDS, TrailTable } from './trail-table.ts';
 
-/** One attempt as trails see it. */
-export type TrailObservation = {
-  /** Epoch ms of its end. */
-  at: number;
-  type: string;
-  agent: string;
-  ok: boolean;
-  /** ln(duration ÷ what an agent of ordinary speed would have taken); null = not known. Learned from successes only. */
-  logRatio: number | null;
-};
-
-/** What is believed of an agent for a type, for people. */
-export type Trail = {
-  type: string;
-  agent: string;
-  /** Decayed counts. */
-  successes: number;
-  failures: number;
-  /** Multiple of the ordinary duration: below 1 = faster. */
-  factor: number;
-  /** Probability that an attempt succeeds. */
-  success: number;
-  /** Epoch ms of the last outcome. */
-  lastSeen: number;
-  /** True while it counts as having got worse. */
-  degraded: boolean;
-};
+export type { Trail, TrailObservation, TrailsSnapshot } from './trail.ts';
 
 type TypeLevel = TrailLevel & {
   /** Outcomes so far. */ clock: number;
   /** Agents that are remembered for it. */ pairs: number;
 };
 type Declared = { speedOf: (type: string) => number | null; logs: Map<string, number> };
-
-type PairSnapshot = [agent: string, type: string, ...numbers: number[]];
-/** Plain JSON; at most about 180 bytes for each of `max_pairs` pairs. */
-export type TrailsSnapshot = {
-  version: 1;
-  noise: [weight: number, squares: number];
-  all: TrailLevelSnapshot;
-  types: [type: string, clock: number, ...level: TrailLevelSnapshot][];
-  agents: [agent: string, ...level: TrailLevelSnapshot][];
-  /** The one observed longest ago first. */
-  pairs: PairSnapshot[];
-};
 
 const HOUR_MS = 3_600_000;
 const TYPE_DISCOUNT = 0.998;
@@ -88,7 +44,6 @@ export class Trails {
   readonly #settings: TrailSettings;
   readonly #table: TrailTable;
   readonly #types = new Map<string, TypeLevel>();
-  readonly #agents = new Map<string, TrailLevel>();
   readonly #declared = new Map<string, Declared>();
   readonly #all: TrailLevel = newLevel();
   #noiseWeight = 0;
@@ -98,15 +53,17 @@ export class Trails {
   #bad = 1;
   #log = 0;
   #logWeight = 1;
+  /** Whom and when #believe was last asked for, so that the next question on it costs nothing; null = ask anew. */
+  #agent: string | null = null;
+  #type = '';
+  #at = 0;
   /** What #expect found for a pair without a past. */
   #priorSuccess = 1;
   #priorLog = 0;
 
   constructor(settings: TrailSettings = defaultsOf(TRAIL_SETTINGS)) {
     this.#settings = settings;
-    this.#table = new TrailTable(settings.max_pairs, settings.max_types_of_agent, (agent, type) =>
-      this.#pairLeft(agent, type),
-    );
+    this.#table = new TrailTable(settings.max_pairs, settings.max_types_of_agent, (type) => this.#pairLeft(type));
   }
 
   /** Pairs that are remembered. */
@@ -121,6 +78,7 @@ export class Trails {
   declare(agent: string, speedOf: ((type: string) => number | null) | null): void {
     if (speedOf === null) this.#declared.delete(agent);
     else this.#declared.set(agent, { speedOf, logs: new Map() });
+    this.#agent = null;
   }
 
   observe(outcome: TrailObservation): void {
@@ -136,6 +94,7 @@ export class Trails {
     this.#learnPair(row, at, typeLevel, ok, log);
     this.#watch(row, success, ok, log, deviation);
     this.#learnLevels(agent, typeLevel, outcome, log);
+    this.#agent = null;
   }
 
   /** Multiple of the ordinary duration that the agent takes: below 1 = faster. */
@@ -182,6 +141,7 @@ export class Trails {
   /** Forgets the pairs of the type, of the agent, of both, or (neither given) everything. Returns how many pairs. */
   reset({ type, agent }: { type?: string; agent?: string } = {}): number {
     const before = this.#table.size;
+    this.#agent = null;
     for (const pair of [...this.#table.pairs(agent ?? null)])
       if (type === undefined || pair.type === type) this.#table.drop(pair.agent, pair.type);
     if (type === undefined && agent === undefined) {
@@ -201,7 +161,7 @@ export class Trails {
       noise: [rounded(this.#noiseWeight), rounded(this.#noiseSquares)],
       all: levelSnapshot(this.#all),
       types: [...this.#types].map(([type, level]) => [type, level.clock, ...levelSnapshot(level)]),
-      agents: [...this.#agents].map(([agent, level]) => [agent, ...levelSnapshot(level)]),
+      agents: [...this.#table.agents].map(([agent, { level }]) => [agent, ...levelSnapshot(level)]),
       pairs,
     };
   }
@@ -220,11 +180,12 @@ export class Trails {
       if (known !== undefined) Object.assign(known, levelOf(level), { clock });
     }
     for (const [agent, ...level] of snapshot.agents ?? []) {
-      const known = this.#agents.get(agent);
+      const known = this.#table.agents.get(agent)?.level;
       if (known !== undefined) Object.assign(known, levelOf(level));
     }
     if (snapshot.all !== undefined) Object.assign(this.#all, levelOf(snapshot.all));
     [this.#noiseWeight, this.#noiseSquares] = snapshot.noise ?? [0, 0];
+    this.#agent = null;
   }
 
   #trail(agent: string, type: string, now: number): Trail {
@@ -246,16 +207,22 @@ export class Trails {
   /** Sets #good, #bad, #log and #logWeight. */
   #believe(agent: string, type: string, now: number): void {
     const { lasting_weight, lasting_log_weight, changed_weight, prior_weight } = this.#settings;
+    if (agent === this.#agent && type === this.#type && now === this.#at) return;
+    this.#agent = agent;
+    this.#type = type;
+    this.#at = now;
     const typeLevel = this.#types.get(type);
-    this.#expect(agent, type, typeLevel, now);
-    const row = typeLevel === undefined ? -1 : this.#table.find(agent, type);
-    if (row < 0) {
+    const ofAgent = this.#table.agents.get(agent);
+    this.#expect(agent, type, typeLevel, ofAgent?.level, now);
+    const found = typeLevel === undefined ? undefined : ofAgent?.rows.get(type);
+    if (found === undefined) {
       this.#good = lasting_weight * this.#priorSuccess;
       this.#bad = lasting_weight * (1 - this.#priorSuccess);
       this.#log = this.#priorLog;
       this.#logWeight = lasting_log_weight;
       return;
     }
+    const row = found * FIELDS;
     const { numbers } = this.#table;
     const left = this.#left(row, typeLevel!, now);
     const trust = 1 - (1 - changed_weight) * numbers[row + FIELD.changed] * left;
@@ -273,7 +240,13 @@ export class Trails {
   }
 
   /** Sets #priorSuccess and #priorLog: as others are on the type, changed by how the agent is elsewhere. */
-  #expect(agent: string, type: string, typeLevel: TypeLevel | undefined, now: number): void {
+  #expect(
+    agent: string,
+    type: string,
+    typeLevel: TypeLevel | undefined,
+    level: TrailLevel | undefined,
+    now: number,
+  ): void {
     const { prior_weight, success_prior } = this.#settings;
     const all = shrunk(this.#all.successes, this.#all.expected, success_prior, prior_weight);
     let success = all;
@@ -282,9 +255,8 @@ export class Trails {
       success = shrunk(typeLevel.successes, typeLevel.expected, all, prior_weight);
       log += typeLevel.logs / (typeLevel.weight + prior_weight);
     }
-    const level = this.#agents.get(agent);
     if (level !== undefined) {
-      const left = 2 ** (-Math.max(0, now - level.at) / (this.#settings.half_life_h * HOUR_MS));
+      const left = halved(Math.max(0, now - level.at) / (this.#settings.half_life_h * HOUR_MS));
       success *= (level.successes * left + AGENT_SUCCESSES) / (level.expected * left + AGENT_SUCCESSES);
       log += (level.logs * left) / (level.weight * left + prior_weight);
     }
@@ -293,6 +265,7 @@ export class Trails {
   }
 
   #declaredLog(agent: string, type: string): number {
+    if (this.#declared.size === 0) return 0;
     const declared = this.#declared.get(agent);
     if (declared === undefined) return 0;
     let log = declared.logs.get(type);
@@ -311,7 +284,7 @@ export class Trails {
     const { numbers } = this.#table;
     const ms = Math.max(0, now - numbers[row + FIELD.at]);
     const visits = Math.max(0, clock - numbers[row + FIELD.clock]) / Math.max(MIN_PEERS, pairs);
-    return 2 ** -(ms / (half_life_h * HOUR_MS) + visits / half_life_visits);
+    return halved(ms / (half_life_h * HOUR_MS) + visits / half_life_visits);
   }
 
   #learnPair(row: number, at: number, level: TypeLevel, ok: boolean, log: number | null): void {
@@ -349,7 +322,7 @@ export class Trails {
   #learnLevels(agent: string, typeLevel: TypeLevel, outcome: TrailObservation, log: number | null): void {
     const { at, ok, type } = outcome;
     const { prior_weight, success_prior } = this.#settings;
-    const level = this.#agents.get(agent)!;
+    const level = this.#table.agents.get(agent)!.level;
     const ofAgent = level.logs / (level.weight + prior_weight);
     const ofType = typeLevel.logs / (typeLevel.weight + prior_weight);
     const own = log === null ? null : log - this.#declaredLog(agent, type);
@@ -378,16 +351,17 @@ export class Trails {
     let level = this.#types.get(type);
     if (level === undefined) this.#types.set(type, (level = { ...newLevel(), clock: 0, pairs: 0 }));
     level.pairs++;
-    if (!this.#agents.has(agent)) this.#agents.set(agent, newLevel());
     return row;
   }
 
-  #pairLeft(agent: string, type: string): void {
-    if (!this.#table.has(agent)) this.#agents.delete(agent);
+  #pairLeft(type: string): void {
     const level = this.#types.get(type)!;
     if (--level.pairs === 0) this.#types.delete(type);
   }
 }
+
+/** What remains after so many half-lives. */
+const halved = (halfLives: number): number => Math.exp(-Math.LN2 * halfLives);
 
 /** `at`: where the successes, failures and logs stand, in this order. */
 function deposit(numbers: Float64Array, at: number, ok: boolean, log: number): void {
