@@ -18,7 +18,7 @@ import type { CommittedRow } from './flow-engine-options.ts';
 import { decide } from './decide.ts';
 import type { Attempt, FlowCommand, FlowEvent, PlanState } from './flow-state.ts';
 import { FlushColumns, type JournalRow } from './flush-columns.ts';
-import { incidentOf } from './incident.ts';
+import { inconsistency } from './incident.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { DraftPlan, LivePlan, PlanContent } from './live-plan.ts';
 import { readyTicketOf } from './ready-ticket-of.ts';
@@ -314,7 +314,7 @@ export class FlowBatch {
     const { plan } = draft;
     draft.consolidation = consolidate(draft.after, plan.created_at, this.at);
     if (draft.consolidation.inconsistencies.length > 0) {
-      const incident = incidentOf(plan, draft.after, draft.consolidation, this.at);
+      const incident = inconsistency(plan, draft.after, draft.consolidation, this.at);
       this.log(plan.instance, { type: 'incident.raised', ...ENGINE, plan: plan.plan_id, data: { incident } }, plan.key);
     }
     const decision = decide(draft.after, { type: 'consolidated', at: this.at, result: draft.consolidation });

@@ -21,7 +21,8 @@ export type CommittedRow = {
 export type PlanWatch = {
   /** A plan is open, or has changed since. Called after the commit. */
   opened(plan: LivePlan): void;
-  closed(key: number): void;
+  /** It has ended, or (`isOurs` false) another process has its company now. */
+  closed(plan: LivePlan, isOurs: boolean): void;
   /** Epoch ms; Infinity = there is nothing to look at. */
   nextAt(): number;
   take(now: number): readonly { plan: LivePlan; event: Omit<JournalEvent, 'plan' | 'by'> }[];

@@ -53,13 +53,14 @@ export class OwnedPlans {
     if (company === undefined) return;
     const keys = new Set([...company.plans].map((plan) => plan.key));
     for (const key of keys) {
-      this.plans.get(key)?.state.tickets.forEach((ticket, n) => {
+      const plan = this.plans.get(key)!;
+      plan.state.tickets.forEach((ticket, n) => {
         for (const { agent } of attemptsOf(ticket)) this.#dispatcher.unassign(key, n, agent);
       });
+      this.#watch?.closed(plan, false);
       this.#dispatcher.removePlan(key);
       this.timers.delete(key);
       this.plans.delete(key);
-      this.#watch?.closed(key);
     }
     this.#registry.forget((lease) => keys.has(lease.plan));
     this.companies.delete(name);
@@ -78,7 +79,7 @@ export class OwnedPlans {
     if (plan === undefined || !isEnded(plan.state.status)) return;
     this.plans.delete(key);
     this.timers.delete(key);
-    this.#watch?.closed(key);
+    this.#watch?.closed(plan, true);
     this.companies.get(plan.instance)?.plans.delete(plan);
   }
 

@@ -208,13 +208,16 @@ export class Swarm implements Dispatcher {
 
   // — as time goes by ————————————————————————————————————————————————————————————————————————————————————————
 
-  /** About once a second while there is work: what is to be written down, and whether all is calm now. */
-  tick(now: number): { events: SwarmEvent[]; calm: boolean } {
+  /**
+   * About once a second while there is work: what is to be written down, and whether all is calm now. `leads`: this process
+   * runs the experiment; the others follow.
+   */
+  tick(now: number, leads: boolean): { events: SwarmEvent[]; calm: boolean } {
     const events = this.contingency
       .tick(this.scheduler.backlog(now), this.#capacity(), this.#agents.values(), now)
       .map(contingencyEvent);
     for (const change of [...this.#changes.splice(0), ...this.#budget.tick(now)]) events.push(modeEvent(change));
-    events.push(...this.#tickExperiment(now));
+    if (leads) events.push(...this.#tickExperiment(now));
     this.#applyPolicy();
     const idle = this.scheduler.size === 0 && this.#runs.size === 0;
     const calm = idle && this.contingency.step === 0 && this.#budget.raised().length === 0 && !this.isExperimenting;
@@ -319,6 +322,12 @@ export class Swarm implements Dispatcher {
   begin(experiment: Switchback): void {
     this.#experiment = experiment;
     this.#options.onBusy();
+  }
+
+  /** The preset that another process chose; null = none any more. */
+  followExperiment(preset: string | null): void {
+    this.#experimentPreset = preset as Preset | null;
+    this.#applyPolicy();
   }
 
   #tickExperiment(now: number): SwarmEvent[] {

@@ -1,0 +1,231 @@
+import { Deadlines } from '../../platform/deadlines.ts';
+import type { PlanWatch } from '../flow/flow-engine-options.ts';
+import { attemptsOf } from '../flow/attempt.ts';
+import { isOpen, type PlanState } from '../flow/flow-state.ts';
+import { incidentOf } from '../flow/incident.ts';
+import type { LivePlan } from '../flow/live-plan.ts';
+import { ticketIdOf } from '../plans/plan.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
+import type { Estimates } from '../scheduling/estimates.ts';
+import type { CompanyLoad } from '../scheduling/models/company-share.ts';
+import type { ForecastError, ForecastRange, ForecastRecord } from '../scheduling/models/forecast-error.ts';
+import {
+  forecastPlan,
+  forecastStarts,
+  leftMs,
+  type CompanyQueue,
+  type OpenTicket,
+  type PlanForecast,
+} from '../scheduling/models/plan-forecast.ts';
+import {
+  nextSlaCheck,
+  slaWarning,
+  type SLA_WARNING_SETTINGS,
+  type SlaWarning,
+} from '../scheduling/models/sla-warning.ts';
+import type { SettingsOf } from '../scheduling/setting.ts';
+
+export type ForecasterOptions = {
+  now: () => number;
+  estimates: Pick<Estimates, 'base'>;
+  error: ForecastError;
+  settings: () => SettingsOf<typeof SLA_WARNING_SETTINGS>;
+  /** Open plans of a company. */
+  plansOf: (instance: string) => Iterable<LivePlan>;
+  weightOf: (instance: string) => number;
+  /** The other companies of the same agents. */
+  othersOf: (instance: string, now: number) => CompanyLoad[];
+  /** Agent-slots of ordinary speed that can do tickets like this one. */
+  slotsFor: (spec: TicketSpec, now: number) => number;
+};
+
+export type PlanOutlook = {
+  /** By when its last ticket should have ended, epoch ms; null = nothing of it is open. */
+  deadline: number | null;
+  forecast: PlanForecast;
+  /** ms from now. */
+  finish: ForecastRange;
+  /** ms from now, of its next ticket that waits; null = none waits. */
+  start: ForecastRange | null;
+  warning: SlaWarning | null;
+  record: ForecastRecord;
+};
+
+/** A plan's own forecast is remembered to be judged by its end, for one plan of a company in this time. */
+const JUDGE_EVERY_MS = 200;
+/** Plans of a company that are looked at for one forecast; more are reckoned with in proportion. */
+const MOST_PLANS = 2_000;
+
+/**
+ * When plans end, and which deadlines are in danger: looks at each open plan when half of its time is spent, and again at
+ * half of what is left. A warning is said once for each level. Nothing is computed for a plan that ends before.
+ */
+export class Forecaster implements PlanWatch {
+  readonly #options: ForecasterOptions;
+  readonly #checks = new Deadlines<LivePlan>();
+  readonly #said = new Map<number, SlaWarning['level']>();
+  readonly #open = new Set<number>();
+  readonly #judgedAt = new Map<string, number>();
+  /** Work left of a plan by its state, which is another object after each change. */
+  readonly #left = new WeakMap<PlanState, number>();
+
+  constructor(options: ForecasterOptions) {
+    this.#options = options;
+  }
+
+  opened(plan: LivePlan): void {
+    if (this.#open.has(plan.key)) return;
+    this.#open.add(plan.key);
+    const now = this.#options.now();
+    const deadline = deadlineOf(plan.state);
+    const at = deadline === null ? null : nextSlaCheck(plan.created_at, deadline, now);
+    if (at !== null) this.#checks.set(plan, at);
+    const { instance } = plan;
+    if (now - (this.#judgedAt.get(instance) ?? -Infinity) < JUDGE_EVERY_MS) return;
+    this.#judgedAt.set(instance, now);
+    this.#options.error.made('finish', String(plan.key), instance, now, this.#forecast(plan, now).forecast.finishMs);
+  }
+
+  closed(plan: LivePlan, isOurs: boolean): void {
+    const { key } = plan;
+    this.#open.delete(key);
+    this.#said.delete(key);
+    this.#checks.delete(plan);
+    const { error, now } = this.#options;
+    if (isOurs && plan.state.status === 'completed') error.happened('finish', String(key), now());
+    else error.dropped('finish', String(key));
+  }
+
+  nextAt(): number {
+    return this.#checks.next();
+  }
+
+  take(now: number): ReturnType<PlanWatch['take']> {
+    const said: { plan: LivePlan; event: ReturnType<PlanWatch['take']>[number]['event'] }[] = [];
+    for (const plan of this.#checks.take(now, MOST_CHECKS)) {
+      const { warning, deadline } = this.outlook(plan, now);
+      if (deadline === null) continue;
+      const before = this.#said.get(plan.key);
+      if (warning !== null && warning.level !== before && before !== 'certain') {
+        this.#said.set(plan.key, warning.level);
+        said.push(...eventsOf(plan, warning, deadline, now).map((event) => ({ plan, event })));
+      }
+      const again = nextSlaCheck(plan.created_at, deadline, now);
+      if (again !== null && this.#said.get(plan.key) !== 'certain') this.#checks.set(plan, again);
+    }
+    return said;
+  }
+
+  /** What is expected of an open plan now, and why. */
+  outlook(plan: LivePlan, now: number): PlanOutlook {
+    const { error, settings } = this.#options;
+    const { instance } = plan;
+    const deadline = deadlineOf(plan.state);
+    const { forecast, tickets, queue } = this.#forecast(plan, now);
+    const finish = error.range('finish', instance, forecast.finishMs);
+    const { finishMs: forecastMs, soonestMs } = forecast;
+    const isLate = deadline !== null && deadline <= now;
+    const warning =
+      deadline === null || isLate
+        ? null
+        : slaWarning({ deadline, now, forecastMs, range: finish, soonestMs }, settings());
+    const starts = [...forecastStarts(tickets, queue).values()];
+    const start = starts.length === 0 ? null : error.range('start', instance, Math.min(...starts));
+    return { deadline, forecast, finish, start, warning, record: error.record('finish', instance) };
+  }
+
+  #forecast(plan: LivePlan, now: number): { forecast: PlanForecast; tickets: OpenTicket[]; queue: CompanyQueue } {
+    const tickets = this.#openTickets(plan, now);
+    const queue = this.#queueOf(plan, tickets, now);
+    return { forecast: forecastPlan(tickets, queue), tickets, queue };
+  }
+
+  #openTickets({ state, specs, instance }: LivePlan, now: number): OpenTicket[] {
+    const { estimates } = this.#options;
+    const open: OpenTicket[] = [];
+    state.tickets.forEach((ticket, n) => {
+      if (!isOpen(ticket.status)) return;
+      const [attempt] = attemptsOf(ticket);
+      open.push({
+        n,
+        deps: state.rules[n].deps,
+        expectedMs: estimates.base(specs[n], instance),
+        elapsedMs: attempt === undefined ? null : Math.max(0, now - attempt.startedAt),
+      });
+    });
+    return open;
+  }
+
+  #queueOf(plan: LivePlan, tickets: readonly OpenTicket[], now: number): CompanyQueue {
+    const { plansOf, weightOf, othersOf, slotsFor } = this.#options;
+    const { instance } = plan;
+    const deadline = deadlineOf(plan.state) ?? Infinity;
+    let aheadMs = 0;
+    let seen = 0;
+    let all = 0;
+    for (const other of plansOf(instance)) {
+      if (++all > MOST_PLANS) continue;
+      seen++;
+      const others = deadlineOf(other.state);
+      if (other.key === plan.key || others === null || others > deadline) continue;
+      aheadMs += this.#leftOf(other, now);
+    }
+    let slots = Infinity;
+    const types = new Set<string>();
+    for (const { n } of tickets) {
+      const { task_type, required_capabilities } = plan.specs[n];
+      const like = `${task_type} ${required_capabilities.join(' ')}`;
+      if (types.has(like)) continue;
+      types.add(like);
+      slots = Math.min(slots, slotsFor(plan.specs[n], now));
+    }
+    return {
+      aheadMs: seen === 0 ? 0 : (aheadMs * all) / seen,
+      weight: weightOf(instance),
+      others: othersOf(instance, now),
+      slots: slots === Infinity ? 0 : slots,
+    };
+  }
+
+  #leftOf(plan: LivePlan, now: number): number {
+    const known = this.#left.get(plan.state);
+    if (known !== undefined) return known;
+    let left = 0;
+    for (const ticket of this.#openTickets(plan, now)) left += leftMs(ticket);
+    this.#left.set(plan.state, left);
+    return left;
+  }
+}
+
+/** Looks in one turn of the flow, at most: the others follow in the next. */
+const MOST_CHECKS = 100;
+
+/** By when the last open ticket should have ended; null = none is open. */
+export function deadlineOf({ tickets }: PlanState): number | null {
+  let last: number | null = null;
+  for (const { status, deadline } of tickets) if (isOpen(status) && (last === null || deadline > last)) last = deadline;
+  return last;
+}
+
+function eventsOf(
+  plan: LivePlan,
+  { level, score, forecastMs, leftMs: left }: SlaWarning,
+  deadline: number,
+  now: number,
+) {
+  const data = { level, deadline, left_ms: left, forecast_ms: Math.round(forecastMs), score: Number(score.toFixed(3)) };
+  const warning = { type: 'plan.at_risk', data: data as Record<string, unknown> };
+  if (level !== 'certain') return [warning];
+  const open = plan.state.tickets.flatMap(({ status }, n) => (isOpen(status) ? [ticketIdOf(plan.key, n)] : []));
+  const details = [
+    `the deadline in ${Math.round(left)} ms will be missed: what is left takes ${Math.round(forecastMs)} ms`,
+  ];
+  const incident = incidentOf(
+    plan,
+    { incident_type: 'SLA_VIOLATION', severity: 'medium', details, affected_tickets: open.slice(0, MOST_NAMED) },
+    now,
+  );
+  return [warning, { type: 'incident.raised', data: { incident } as Record<string, unknown> }];
+}
+
+const MOST_NAMED = 100;
