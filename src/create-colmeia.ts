@@ -178,6 +178,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
       advertise,
       methods: peerMethods(writer, engine, registry),
       heard: () => registry.takeHeard(),
+      heardEveryMs: Math.min(1_000, heartbeatIntervalMs / 4),
       log,
     });
   }
