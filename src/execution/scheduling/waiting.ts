@@ -187,6 +187,7 @@ export class Waiting {
     }
     if (line.entries.peek() !== entry) return;
     this.#stand(line);
+    if (of.headStale) return; // what stood there may be gone
     if (of.head === null || line === of.head.line || lineBefore(line, of.head.line)) of.headStale = true;
   }
 
