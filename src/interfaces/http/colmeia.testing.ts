@@ -14,6 +14,7 @@ import type {
 } from '../../colmeia.ts';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import type { Principal } from '../../trust/identity/principal.ts';
+import { EXPLANATION, SCHEDULING, WHY } from './scheduling.testing.ts';
 
 export const OPERATOR_KEY = 'operator-key';
 export const OPERATOR: Principal = { kind: 'operator', instance: null, agentId: null, keyId: 'k1' };
@@ -192,12 +193,15 @@ export function colmeiaDouble(
       approve: async () => planState,
       reject: async () => planState,
       replan: async () => ({ ...planState, revision: 2, warnings: [] }),
+      explain: async () => EXPLANATION,
     },
     tickets: {
       get: async () => ticket,
       list: async () => page(ticket),
       byPlan: async () => ({ tickets: [ticket], total: 1, cached: false, limit: 50, offset: 0, has_more: false }),
+      why: async () => WHY,
     },
+    scheduling: SCHEDULING,
     agents: {
       register: async () => ({ agent_id: 'a1', heartbeat_interval_ms: 10_000, lease_duration_ms: 30_000 }),
       heartbeat: async () => agentState,

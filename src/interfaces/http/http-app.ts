@@ -11,6 +11,7 @@ import { OpenCalls } from './open-calls.ts';
 import type { Operation } from './operation.ts';
 import { agentRoutes } from './routes/agent-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
+import { autoscalingRoutes } from './routes/autoscaling-routes.ts';
 import { decisionRoutes } from './routes/decision-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
 import { inboxRoutes } from './routes/inbox-routes.ts';
@@ -19,6 +20,7 @@ import { keyRoutes } from './routes/key-routes.ts';
 import { leaseRoutes } from './routes/lease-routes.ts';
 import { planRoutes, workflowRoutes } from './routes/plan-routes.ts';
 import { processRoutes } from './routes/process-routes.ts';
+import { schedulingRoutes } from './routes/scheduling-routes.ts';
 import { ticketRoutes } from './routes/ticket-routes.ts';
 import { sendError } from './send-error.ts';
 import { collectDocument } from './serve-document.ts';
@@ -61,6 +63,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     ...agentRoutes(colmeia, polls),
     ...leaseRoutes(colmeia),
     ...inboxRoutes(colmeia),
+    ...schedulingRoutes(colmeia),
+    ...autoscalingRoutes(colmeia),
     ...instanceRoutes(colmeia),
     ...keyRoutes(colmeia),
     ...auditRoutes(colmeia),

@@ -14,6 +14,7 @@ export const TAGS = {
   workflows: 'Plans as the workflows that older callers know.',
   tickets: 'One ticket for each task of a plan.',
   agents: 'Agents register, say that they are alive, and take leases.',
+  scheduling: 'How tickets are ordered and placed, what was learned, and how the fleet bears its load.',
   leases: 'Report on an attempt: extend it, complete it, fail it.',
   instances: 'The companies of the fleet.',
   keys: 'Keys for operators, companies and agents.',
@@ -53,7 +54,7 @@ export type Fields = { readonly [name: string]: JsonSchema };
 export type Operation = {
   id: string;
   tag: Tag;
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** As in the document: `/api/v1/plans/{plan_id}`. */
   path: string;
   summary: string;

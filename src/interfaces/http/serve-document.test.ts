@@ -60,7 +60,7 @@ const OPENAPI = closed(
       propertyNames: { pattern: '^/' },
       additionalProperties: {
         type: 'object',
-        propertyNames: { enum: ['get', 'post', 'delete', 'head'] },
+        propertyNames: { enum: ['get', 'post', 'put', 'delete', 'head'] },
         additionalProperties: operationShape,
       },
     },
@@ -156,7 +156,7 @@ test('every route answers its example with what the document says', async () => 
     } = { contentType: undefined, ...operation };
     const got = await app.inject({
       method,
-      url: path.replaceAll(/\{\w+\}/g, 'x1'),
+      url: path.replace('{metric}', 'colmeia_backlog_seconds').replaceAll(/\{\w+\}/g, 'x1'),
       headers: AUTHORIZED,
       payload: body?.example as object,
     });

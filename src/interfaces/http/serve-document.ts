@@ -3,10 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { SHARED_SCHEMAS } from './answer-schemas.ts';
 import { type DocSchema, type Operation, TAGS } from './operation.ts';
 import type { Document } from './routes/process-routes.ts';
+import { SCHEDULING_SCHEMAS } from './scheduling-schemas.ts';
 
 const DESCRIPTION = `The control plane for a fleet of autonomous companies: it takes consolidated decisions, runs their plans as tickets on agents, and keeps the record.
 
-Every call under \`/api/v1\` carries \`Authorization: Bearer <key>\`. What a key may not see is answered exactly as what is not there.
+Every call under \`/api/v1\` and \`/apis\` carries \`Authorization: Bearer <key>\`. What a key may not see is answered exactly as what is not there.
 
 Errors are \`{"detail", "code", "faults"?, "request_id"}\`; \`code\` is stable. Lists come in pages: pass \`next\` of one as \`after\` of the next. Unknown fields of a body are ignored, and named in \`warnings\` where the answer has them.`;
 
@@ -16,7 +17,7 @@ export function collectDocument(
   operations: () => readonly Operation[],
   version: string,
 ): Document {
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
+  for (const schema of [...SHARED_SCHEMAS, ...SCHEDULING_SCHEMAS]) app.addSchema(schema);
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

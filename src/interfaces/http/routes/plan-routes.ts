@@ -56,6 +56,22 @@ function readOperations({ plans }: Colmeia): Operation[] {
       errors: PLAN_ERRORS,
       run: ({ who, params, query }) => plans.get(who, refOf(params, query)),
     }),
+    operation({
+      id: 'explainPlan',
+      tag: 'plans',
+      method: 'GET',
+      path: '/api/v1/plans/{plan_id}/explain',
+      summary: 'Ask when a plan will end, and why then',
+      params: PLAN_ID,
+      query: INSTANCE_QUERY,
+      answer: {
+        status: 200,
+        description: 'The forecast, what it is made of, and how right such forecasts were so far.',
+        schema: { $ref: 'Explanation#' },
+      },
+      errors: PLAN_ERRORS,
+      run: ({ who, params, query }) => plans.explain(who, refOf(params, query)),
+    }),
   ];
 }
 

@@ -40,6 +40,19 @@ export function ticketRoutes({ tickets }: Colmeia): Operation[] {
       run: ({ who, params }) => tickets.get(who, params.ticket_id),
     }),
     operation({
+      id: 'whyTicket',
+      tag: 'tickets',
+      method: 'GET',
+      path: '/api/v1/tickets/{ticket_id}/why',
+      summary: 'Ask why a ticket waits, and when it will run',
+      description:
+        'Reckoned when asked for, from the state of the moment. A company is told of other companies and their agents as `others` only.',
+      params: { ticket_id: 'Id of the ticket.' },
+      answer: { status: 200, description: 'What it waits for.', schema: { $ref: 'Why#' } },
+      errors: ['TICKET_NOT_FOUND'],
+      run: ({ who, params }) => tickets.why(who, params.ticket_id),
+    }),
+    operation({
       id: 'listTicketsOfPlan',
       tag: 'tickets',
       method: 'GET',
