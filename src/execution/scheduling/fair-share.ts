@@ -111,7 +111,7 @@ export class FairShare {
     return (account.used - (this.#competing.peek()?.used ?? this.#floor)) / UNITS_PER_MS;
   }
 
-  /** Weighted ms of each company over the least, without what runs, which `began` charges again; the 10,000 largest. */
+  /** Weighted ms of each company over the least (absent = none), without what runs, which `began` charges again; the 10,000 largest. */
   debts(): Record<string, number> {
     let least = Infinity;
     for (const { used, pending } of this.#accounts.values()) least = Math.min(least, used - pending);
@@ -119,8 +119,8 @@ export class FairShare {
       instance,
       (used - pending - least) / UNITS_PER_MS,
     ]);
-    owed.sort((a, b) => b[1] - a[1]);
-    return Object.fromEntries(owed.slice(0, MOST_DEBTS));
+    const debts = owed.filter(([, debt]) => debt > 0).sort((a, b) => b[1] - a[1]);
+    return Object.fromEntries(debts.slice(0, MOST_DEBTS));
   }
 
   /** What is no number ≥ 0 is passed over. Companies that are not named keep what they have, as do those that run. */

@@ -1,4 +1,4 @@
-import { agedOf, fellBack, forgetHead, headOf, leastOf, lineBefore, type HeadRule } from './class-head.ts';
+import { fellBack, forgetHead, lineBefore, type HeadRule } from './class-head.ts';
 import { CRITICAL_ORDER, entryOrder, isBestEffort, type EntryOrder } from './entry-order.ts';
 import type { Estimates } from './estimates.ts';
 import { FairShare, lagUnits } from './fair-share.ts';
@@ -6,12 +6,14 @@ import type { FilterMoment } from './filter-plugins.ts';
 import { Fleet } from './fleet.ts';
 import type { Random } from './models/draws.ts';
 import { typeOf } from './outcome.ts';
+import { openClasses, pickTicket } from './pick-ticket.ts';
 import { occupy, Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 import type { Account, AgentState, Entry, Guard, Line, Mode, TicketClass } from './scheduler-state.ts';
 import { Waiting } from './waiting.ts';
+import { backlogOf, whyOf, type ClassBacklog, type Why } from './why.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 
 export type Assignment = { ticket: ReadyTicket; agent: string };
@@ -149,7 +151,7 @@ export class Scheduler {
   began(run: { plan: number; n: number; instance: string; spec: TicketSpec; agent: string; at: number }): void {
     const { plan, n, instance, spec, agent, at } = run;
     const base = clamp(this.#options.estimates.base(spec, instance));
-    this.#begin(plan, n, this.#fair.account(instance), typeOf(spec), base, agent, at, null);
+    this.#begin({ plan, n, agent, at, account: this.#fair.account(instance), entry: null }, typeOf(spec), base);
   }
 
   /** The company is charged what it really took. Nothing happens when it does not run there. */
@@ -187,6 +189,45 @@ export class Scheduler {
     this.#fair.restore(debts);
   }
 
+  /** Why the ticket waits; null = it does not wait. */
+  why(plan: number, n: number, now: number): Why | null {
+    const entry = this.#waiting.find(plan, n);
+    if (entry === undefined) return null;
+    const { account, class: of } = entry.line;
+    const lagMs = this.#fair.lagMs(account);
+    let leastMs = Infinity;
+    for (const line of of.lines) leastMs = Math.min(leastMs, this.#fair.lagMs(line.account));
+    return whyOf({
+      entry,
+      fleet: this.#fleet,
+      placement: this.#placement,
+      policy: this.#policy,
+      estimates: this.#options.estimates,
+      moment: { ...this.#moment, now },
+      waiting: this.size,
+      lagMs,
+      leastMs,
+      caps: this.#capsHit(account, of),
+    });
+  }
+
+  /** What waits by class, and what can do it. O(classes × their agents). */
+  backlog(now: number): ClassBacklog[] {
+    return [...this.#waiting.busy].map((of) => backlogOf(of, this.#options.estimates, now));
+  }
+
+  #capsHit(account: Account, of: TicketClass): string[] {
+    const { running, perCompany, perLabel } = this.#policy.caps;
+    const hit: string[] = [];
+    if (!this.#underGlobalCap()) hit.push(`running ${running}`);
+    if (this.#isCapped(account)) hit.push(`perCompany ${perCompany}`);
+    const labels = new Set(of.shared.filter((state) => !this.#underLabelCaps(state)).flatMap(({ capped }) => capped));
+    for (const label of labels)
+      if ((this.#fleet.labelRunning.get(label) ?? 0) >= perLabel[label])
+        hit.push(`perLabel ${label} ${perLabel[label]}`);
+    return hit;
+  }
+
   /** One cycle over the agents that ask; at most `limit` assignments. What it assigns counts as begun. */
   schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[] {
     const assignments: Assignment[] = [];
@@ -205,7 +246,7 @@ export class Scheduler {
     }
     // An agent bound to a company can do least, so it chooses first.
     for (const [instance, states] of bound) this.#assignBound(instance, states, limit, assignments);
-    if (shared.length > 0) this.#assignShared(this.#open(shared), limit, assignments);
+    if (shared.length > 0) this.#assignShared(openClasses(shared, this.#waiting.busy, this.#cycle), limit, assignments);
     return assignments;
   }
 
@@ -236,33 +277,17 @@ export class Scheduler {
     return state.left > 0 ? state : null;
   }
 
-  /** The classes in which something waits that an agent of the list can do. */
-  #open(states: readonly AgentState[]): TicketClass[] {
-    const open: TicketClass[] = [];
-    const { busy } = this.#waiting;
-    const note = (of: TicketClass, state: AgentState): void => {
-      if (of.cycle !== this.#cycle) {
-        of.cycle = this.#cycle;
-        of.free.size = 0;
-        of.holds = 0;
-        of.passed = 0;
-        open.push(of);
-      }
-      of.free.states[of.free.size++] = state;
-    };
-    for (const state of states) {
-      if (state.fits.size < busy.size) {
-        for (const of of state.fits.keys()) if (of.size > 0) note(of, state);
-      } else for (const of of busy) if (state.fits.has(of)) note(of, state);
-    }
-    return open;
+  /** Since when a ticket must be ready for its turn by age, in this decision; null = the order decides. */
+  #aging(): number | null {
+    const { agingShare, agingMs } = this.#policy;
+    return agingShare > 0 && this.#options.random() < agingShare ? this.#moment.now - agingMs : null;
   }
 
   #assignShared(open: TicketClass[], limit: number, assignments: Assignment[]): void {
     const aside: Entry[] = [];
     const touched = new Set<TicketClass>();
     while (assignments.length < limit && open.length > 0 && this.#underGlobalCap()) {
-      const entry = this.#pick(open);
+      const entry = pickTicket(open, this.#rule, this.#aging());
       if (entry === null) break;
       const { line } = entry;
       const of = line.class;
@@ -283,34 +308,6 @@ export class Scheduler {
     }
     for (const entry of aside) this.#waiting.putBack(entry, this.#moment.now);
     for (const of of touched) forgetHead(of);
-  }
-
-  #pick(open: readonly TicketClass[]): Entry | null {
-    const rule = this.#rule;
-    let least = Infinity;
-    for (const of of open) least = Math.min(least, leastOf(of, rule));
-    if (least === Infinity) return null;
-    const limit = least + rule.lag;
-    const { agingShare, agingMs } = this.#policy;
-    if (agingShare > 0 && this.#options.random() < agingShare) {
-      const aged = this.#pickAged(open, limit, this.#moment.now - agingMs);
-      if (aged !== null) return aged;
-    }
-    let best: Entry | null = null;
-    for (const of of open) {
-      const head = headOf(of, limit, rule);
-      if (head !== null && (best === null || lineBefore(head.line, best.line))) best = head;
-    }
-    return best;
-  }
-
-  #pickAged(open: readonly TicketClass[], limit: number, since: number): Entry | null {
-    let oldest: Entry | null = null;
-    for (const of of open) {
-      const entry = agedOf(of, limit, since, this.#rule);
-      if (entry !== null && (oldest === null || entry.ticket.readyAt < oldest.ticket.readyAt)) oldest = entry;
-    }
-    return oldest;
   }
 
   #assignBound(instance: string, states: readonly AgentState[], limit: number, assignments: Assignment[]): void {
@@ -337,27 +334,23 @@ export class Scheduler {
     const { ticket, line, base } = entry;
     const { now } = this.#moment;
     this.#waiting.take(entry);
-    this.#begin(ticket.plan, ticket.n, line.account, line.class.type, base, state.agent.key, now, entry);
+    const { plan, n } = ticket;
+    this.#begin({ plan, n, agent: state.agent.key, at: now, account: line.account, entry }, line.class.type, base);
     state.left--;
     state.turn = ++this.#turn;
     assignments.push({ ticket, agent: state.agent.key });
   }
 
   #begin(
-    plan: number,
-    n: number,
-    account: Account,
+    given: { plan: number; n: number; agent: string; at: number; account: Account; entry: Entry | null },
     type: string,
     base: number,
-    agent: string,
-    at: number,
-    entry: Entry | null,
   ): void {
+    const { account, agent, at } = given;
     const charged = clamp(base * this.#options.estimates.factor(type, agent, at));
-    const { weight } = account;
-    const run = this.#fleet.begin({ plan, n, agent, account, at, end: at + charged, charged, weight, entry });
+    const run = this.#fleet.begin({ ...given, end: at + charged, charged, weight: account.weight });
     if (run === null) return;
-    this.#fair.begin(account, charged, weight);
+    this.#fair.begin(account, charged, account.weight);
     this.#fair.countTurn(account, 1);
     const state = this.#fleet.get(agent);
     if (state !== undefined) occupy(state, this.#cycle, run.end);

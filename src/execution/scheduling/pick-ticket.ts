@@ -1,0 +1,51 @@
+import { agedOf, headOf, leastOf, lineBefore, type HeadRule } from './class-head.ts';
+import type { AgentState, Entry, TicketClass } from './scheduler-state.ts';
+
+/** The classes in which something waits that one of these agents can do, each with the agents that ask. */
+export function openClasses(
+  asking: readonly AgentState[],
+  busy: ReadonlySet<TicketClass>,
+  cycle: number,
+): TicketClass[] {
+  const open: TicketClass[] = [];
+  const note = (of: TicketClass, state: AgentState): void => {
+    if (of.cycle !== cycle) {
+      of.cycle = cycle;
+      of.free.size = 0;
+      of.holds = 0;
+      of.passed = 0;
+      open.push(of);
+    }
+    of.free.states[of.free.size++] = state;
+  };
+  for (const state of asking) {
+    if (state.fits.size < busy.size) {
+      for (const of of state.fits.keys()) if (of.size > 0) note(of, state);
+    } else for (const of of busy) if (state.fits.has(of)) note(of, state);
+  }
+  return open;
+}
+
+/**
+ * The ticket that goes first of all open classes: of the companies within the lag of the one that had least, by the
+ * order of the policy. `agedSince` = it is the turn of those that were ready by then, the longest first; null = it is not.
+ */
+export function pickTicket(open: readonly TicketClass[], rule: HeadRule, agedSince: number | null): Entry | null {
+  let least = Infinity;
+  for (const of of open) least = Math.min(least, leastOf(of, rule));
+  if (least === Infinity) return null;
+  const limit = least + rule.lag;
+  let best: Entry | null = null;
+  if (agedSince !== null) {
+    for (const of of open) {
+      const entry = agedOf(of, limit, agedSince, rule);
+      if (entry !== null && (best === null || entry.ticket.readyAt < best.ticket.readyAt)) best = entry;
+    }
+    if (best !== null) return best;
+  }
+  for (const of of open) {
+    const head = headOf(of, limit, rule);
+    if (head !== null && (best === null || lineBefore(head.line, best.line))) best = head;
+  }
+  return best;
+}

@@ -1,0 +1,161 @@
+import { compareKeys, entryBefore } from './entry-order.ts';
+import type { Estimates } from './estimates.ts';
+import { FILTER_PLUGINS, type FilterMoment, type FilterName, type FilterPlugin } from './filter-plugins.ts';
+import type { Fleet } from './fleet.ts';
+import type { Placement } from './placement.ts';
+import type { Policy } from './policy.ts';
+import type { AgentState, Entry, Mode, TicketClass } from './scheduler-state.ts';
+
+/** Why a ticket waits, and when it will run. Times in ms unless said. */
+export type Why = {
+  class: string;
+  /** 1 = next. Of its class: counted; of all that waits: reckoned from the place in its class. */
+  position: { inClass: number; overall: number };
+  ahead: { tickets: number; byCompany: Record<string, number>; /** Expected running time of it. */ workMs: number };
+  agents: number;
+  /** How many agents each filter removes, in the order of the policy; what is removed once is not counted again. */
+  filters: { filter: FilterName; what: string; removed: number }[];
+  /** Agents that nothing keeps from it but that they are busy or do not ask, and those that are free: the best first. */
+  candidates: { agent: string; costMs: number; busyUntil: number | null }[];
+  caps: string[];
+  /** The agent it waits for although others are free; null = it is not held. */
+  heldFor: { agent: string; until: number } | null;
+  /** It cannot meet its deadline any more, and stands behind those that can. */
+  doomed: boolean;
+  company: { lagMs: number; allowedMs: number; eligible: boolean; running: number; waiting: number; mode: Mode };
+  /** When it should start, epoch ms; null = no agent can do it. */
+  start: { p50: number; p90: number } | null;
+};
+
+export type WhyInputs = {
+  entry: Entry;
+  fleet: Fleet;
+  placement: Placement;
+  policy: Policy;
+  estimates: Estimates;
+  moment: FilterMoment;
+  /** All that waits. */
+  waiting: number;
+  lagMs: number;
+  leastMs: number;
+  caps: string[];
+};
+
+const MOST_CANDIDATES = 5;
+
+/** Work that one class of tickets waits for, and who can do it. */
+export type ClassBacklog = {
+  class: string;
+  tickets: number;
+  /** Expected duration of what waits on an agent of ordinary speed, ms. */
+  backlogMs: number;
+  /** Slots × speed of the open agents. Agents of several classes count in each. */
+  capacity: number;
+  agents: number;
+};
+
+export function backlogOf(of: TicketClass, estimates: Estimates, now: number): ClassBacklog {
+  let capacity = 0;
+  let agents = 0;
+  for (const list of [of.shared, ...of.bound.values()]) {
+    for (const { agent } of list) {
+      if (!agent.open) continue;
+      agents++;
+      capacity += agent.concurrency / Math.max(1e-3, estimates.factor(of.type, agent.key, now));
+    }
+  }
+  return { class: of.key, tickets: of.size, backlogMs: of.backlogMs, capacity, agents };
+}
+
+/** O(tickets of the class + agents): computed when a person asks, kept nowhere. */
+export function whyOf(inputs: WhyInputs): Why {
+  const { entry, fleet, placement, policy, estimates, moment, waiting, lagMs } = inputs;
+  const { line, ticket } = entry;
+  const { class: of, account } = line;
+  const { now } = moment;
+  const allowedMs = policy.companies === 'lag' ? policy.lagSeconds * 1_000 * (account.mode === 'tight' ? 2 : 1) : 0;
+  const eligible = policy.companies === 'none' || lagMs - inputs.leastMs <= allowedMs;
+  const ahead = aheadOf(entry);
+  const inClass = ahead.tickets + 1;
+  const { removed, left } = filterAgents(inputs);
+  const candidates = left.map((state) => ({
+    agent: state.agent.key,
+    costMs: placement.costMs(entry, state, now, false),
+    busyUntil: state.runs.size < state.agent.concurrency ? null : state.runs.peek()!.end,
+  }));
+  candidates.sort((a, b) => (a.busyUntil ?? now) - (b.busyUntil ?? now) + a.costMs - b.costMs);
+  const { capacity } = backlogOf(of, estimates, now);
+  const waitMs = Math.max(ahead.workMs / Math.max(capacity, 1e-9), soonest(candidates, now) - now);
+  const spread =
+    estimates.upper(ticket.spec, ticket.instance, null, 0.9, now) /
+    Math.max(1, estimates.upper(ticket.spec, ticket.instance, null, 0.5, now));
+  return {
+    class: of.key,
+    position: { inClass, overall: Math.max(inClass, Math.round((inClass / of.size) * waiting)) },
+    ahead,
+    agents: [...fleet.agents()].length,
+    filters: removed,
+    candidates: candidates.slice(0, MOST_CANDIDATES),
+    caps: inputs.caps,
+    heldFor: entry.heldFor !== null && now < entry.holdUntil ? { agent: entry.heldFor, until: entry.holdUntil } : null,
+    doomed: now + entry.base > ticket.deadline,
+    company: {
+      lagMs,
+      allowedMs,
+      eligible,
+      running: account.running,
+      waiting: account.lines.reduce((sum, each) => sum + each.entries.size, 0),
+      mode: account.mode,
+    },
+    start:
+      capacity === 0 || candidates.length === 0
+        ? null
+        : { p50: now + waitMs, p90: now + waitMs * Math.min(10, Math.max(1, spread)) },
+  };
+}
+
+/** Of its own company what stands before it, of the others what stands before it by the same keys. */
+function aheadOf(entry: Entry): Why['ahead'] {
+  const { line } = entry;
+  const byCompany: Record<string, number> = {};
+  let tickets = 0;
+  let workMs = 0;
+  for (const other of line.class.lines) {
+    let count = 0;
+    const sameOrder = line.account.mode === other.account.mode;
+    for (const each of other.entries.items()) {
+      const before =
+        other === line || sameOrder ? entryBefore(each, entry) : compareKeys(other.standing, line.standing) < 0;
+      if (!before) continue;
+      count++;
+      workMs += each.base;
+    }
+    if (count > 0) byCompany[other.account.instance] = count;
+    tickets += count;
+  }
+  return { tickets, byCompany, workMs };
+}
+
+function filterAgents({ entry, fleet, policy, moment }: WhyInputs): { removed: Why['filters']; left: AgentState[] } {
+  const { ticket, line } = entry;
+  let left = [...fleet.agents()];
+  const removed: Why['filters'] = [];
+  for (const name of policy.filters) {
+    const plugin: FilterPlugin = FILTER_PLUGINS[name];
+    const kept = left.filter(
+      (state) =>
+        (plugin.fits?.(line.class, state.agent) ?? true) &&
+        // Busy agents stay: the ticket waits for one of them.
+        (name === 'concurrency' || (plugin.allows?.(ticket, line.class, state, moment) ?? true)),
+    );
+    removed.push({ filter: name, what: plugin.what, removed: left.length - kept.length });
+    left = kept;
+  }
+  return { removed, left };
+}
+
+function soonest(candidates: Why['candidates'], now: number): number {
+  let least = Infinity;
+  for (const { busyUntil } of candidates) least = Math.min(least, busyUntil ?? now);
+  return Math.max(now, least === Infinity ? now : least);
+}
