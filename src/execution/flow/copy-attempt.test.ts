@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CONTROL, DEADLINE, has, rule, Run } from './decided-plan.testing.ts';
 import type { ErrorClass } from './flow-state.ts';
+import { restorePlan } from './restore.ts';
 
 /** Two tickets in a row; the first runs at agent-0 since 1 under token 1. */
 const running = (...args: Parameters<typeof rule>): Run => new Run([rule(...args), rule([0])]).lease(1, 0);
@@ -165,5 +166,13 @@ describe('a copy of a running ticket', () => {
     assert.deepEqual(said(replaced, 'ticket.copy_lost').length, 1);
     assert.equal(replaced.state.tickets[0].note?.copy, undefined);
     for (const fence of [1, 2]) assert.equal(complete(replaced, 11, fence).refusal, 'LEASE_FENCED');
+  });
+
+  it('is begun in plans of version 1 too, which go on by the same rules', () => {
+    const run = new Run([rule([], { maxRetries: 1 }), rule([0])]).lease(1, 0);
+    const { status, control, rules, tickets } = run.state;
+    run.state = restorePlan(JSON.parse(JSON.stringify({ flow: 1, status, control, rules, tickets })));
+    complete(copy(run, 5), 6, 2);
+    assert.deepEqual([run.statuses, run.state.flow], ['completed ready', 1]);
   });
 });
