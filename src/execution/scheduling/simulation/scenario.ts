@@ -44,6 +44,8 @@ export type SimulatedPlan = {
 
 /** What gives tickets to agents: the Scheduler, or a baseline to compare it with. */
 export type Dispatcher = {
+  /** When there may be something to give though nothing happens, epoch ms; null or absent = only news can change that. */
+  readonly wakeAt?: number | null;
   add(ticket: ReadyTicket, now: number): void;
   removePlan(plan: number): void;
   ended(plan: number, n: number, agent: string, at: number): void;

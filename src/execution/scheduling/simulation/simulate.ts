@@ -27,9 +27,8 @@ export type SimulationOptions = {
 type Event = HeapItem & { at: number; order: number; run: () => void };
 
 const EPOCH = 1_700_000_000_000;
-/** While free agents and waiting tickets look at each other, a cycle runs this often at first, and then ever more rarely. */
-const WAKE_MS = 250;
-const WAKES = 40;
+/** After so many cycles in a row that were begun by the clock and gave nothing, only news begins one. */
+const IDLE_WAKES = 1_000;
 
 /** Runs plans on a fleet in virtual time: the same arguments give the same result. */
 export function simulate(options: SimulationOptions): SimulationResult {
@@ -60,7 +59,7 @@ class Simulation {
   #waiting = 0;
   /** Cycles in a row that were begun by the clock and gave nothing. */
   #idleWakes = 0;
-  #wakeSet = false;
+  #wakeAt = -1;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -137,9 +136,18 @@ class Simulation {
       if (assignments.length < limit) break;
     }
     if (assigned > 0) this.#stir();
-    if (this.#waiting === 0 || this.#free.size === 0 || this.#wakeSet || this.#idleWakes >= WAKES) return;
-    this.#wakeSet = true;
-    this.#on(this.#at + WAKE_MS * 1.5 ** this.#idleWakes++, () => void (this.#wakeSet = false));
+    this.#planWake(now);
+  }
+
+  /** What a scheduler holds back it may give later without any news. */
+  #planWake(now: number): void {
+    if (this.#waiting === 0 || this.#free.size === 0 || this.#idleWakes >= IDLE_WAKES) return;
+    const { wakeAt } = this.#options.dispatcher;
+    if (wakeAt === null || wakeAt === undefined) return;
+    const at = this.#at + Math.max(1, wakeAt - now);
+    if (this.#wakeAt > this.#at && this.#wakeAt <= at) return;
+    this.#wakeAt = at;
+    this.#on(at, () => void this.#idleWakes++);
   }
 
   #begin(live: LivePlan, n: number, key: string): void {
