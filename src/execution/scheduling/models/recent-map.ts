@@ -7,10 +7,6 @@ export class RecentMap<V> {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get(key: string): V | undefined {
     return this.#entries.get(key);
   }
@@ -24,10 +20,6 @@ export class RecentMap<V> {
       this.#entries.delete(oldest);
       return;
     }
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key);
   }
 
   /** The least recent first, so that putting them again in this order restores the map. */
