@@ -69,8 +69,13 @@ export class AgentRegistry {
       for (const lease of this.#leases.values()) if (lease.agent === key) agent.leases.add(lease);
       this.#agents.set(key, agent);
     }
-    if (spec.kind === 'person') this.#people.add(agent);
-    else this.#people.delete(agent);
+    if (spec.kind === 'person') {
+      this.#people.add(agent);
+      this.#polling.delete(agent);
+    } else {
+      this.#people.delete(agent);
+      if (agent.polls.size > 0) this.#polling.add(agent);
+    }
     if (known === undefined || isNews) {
       agent.scheduler = schedulerAgentOf(key, instance, spec);
       this.#lives.add(agent);
@@ -217,7 +222,8 @@ export class AgentRegistry {
   #refresh(agent: LiveAgent): void {
     const { scheduler, state, life } = agent;
     scheduler.open = state === 'active' && life.life === 'alive' && life.heldUntil <= this.#clock.now();
-    scheduler.free = Math.max(0, Math.min(this.#asked(agent), agent.spec.concurrency - agent.leases.size));
+    agent.free = Math.max(0, Math.min(this.#asked(agent), agent.spec.concurrency - agent.leases.size));
+    scheduler.free = agent.free;
   }
 
   /** Tickets it asks for. */
@@ -257,7 +263,7 @@ export class AgentRegistry {
       const timer = setTimeout(onAbort, waitMs);
       signal?.addEventListener('abort', onAbort, { once: true });
       agent.polls.add(poll);
-      this.#polling.add(agent);
+      if (!this.#people.has(agent)) this.#polling.add(agent);
       this.#refresh(agent);
       this.onDemand();
     });
@@ -272,16 +278,22 @@ export class AgentRegistry {
     pending: { freed: ReadonlyMap<string, number>; taken: ReadonlyMap<string, number> } | null,
   ): SchedulerAgent[] {
     const candidates: SchedulerAgent[] = [];
+    // Few agents are touched by one commit; of all others what they would take is known.
+    const touched = new Map<LiveAgent, number>();
+    for (const key of [...freed.keys(), ...(pending?.freed.keys() ?? []), ...(pending?.taken.keys() ?? [])]) {
+      const agent = this.#agents.get(key);
+      if (agent === undefined) continue;
+      const taken = pending?.taken.get(key) ?? 0;
+      const ended = (freed.get(key) ?? 0) + (pending?.freed.get(key) ?? 0);
+      const room = agent.spec.concurrency - agent.leases.size - taken + ended;
+      touched.set(agent, Math.max(0, Math.min(this.#asked(agent) - taken, room)));
+    }
     const consider = (agent: LiveAgent): void => {
-      if (!agent.scheduler.open) return;
-      const taken = pending?.taken.get(agent.key) ?? 0;
-      const ended = (freed.get(agent.key) ?? 0) + (pending?.freed.get(agent.key) ?? 0);
-      const asked = this.#asked(agent) - taken;
-      const free = Math.min(asked, agent.spec.concurrency - agent.leases.size - taken + ended);
-      agent.scheduler.free = Math.max(0, free);
+      const free = (touched.size === 0 ? undefined : touched.get(agent)) ?? agent.free;
+      agent.scheduler.free = free;
       if (free > 0) candidates.push(agent.scheduler);
     };
-    for (const agent of this.#polling) if (agent.spec.kind !== 'person') consider(agent);
+    for (const agent of this.#polling) consider(agent);
     for (const agent of this.#people) consider(agent);
     return candidates;
   }

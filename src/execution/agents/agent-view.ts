@@ -1,6 +1,7 @@
 import type { AgentDetail, AgentView } from '../../colmeia.ts';
 import type { Context } from '../context.ts';
 import { agentKeyOf } from './agent.ts';
+import { telemetrySamples } from './agent-telemetry.ts';
 import type { Life } from './agent-life.ts';
 import type { KeptAgent } from './agent-store.ts';
 import type { KeptUsage } from './token-usage-store.ts';
@@ -28,7 +29,7 @@ export function agentDetail(context: Context, kept: KeptAgent, usage: KeptUsage)
     ...agentView(context, kept),
     registered_at: kept.registeredAt.getTime(),
     versions: kept.versions,
-    telemetry_history: live?.telemetry?.history ?? [],
+    telemetry_history: live?.telemetry ? telemetrySamples(live.telemetry) : [],
     history: live?.history ?? null,
     usage,
   };

@@ -6,6 +6,8 @@ import { actorOf, SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { instanceNoOf, leaseIdOf, parseTicketId } from '../plans/plan.ts';
 import { findTicket } from '../plans/plan-store.ts';
+import type { TicketSpec } from '../plans/ticket.ts';
+import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
 import { agentKeyOf } from './agent.ts';
 import { mustActAs } from './agent-operations.ts';
 import { inOrder, placeOf, type InboxPlace } from './inbox.ts';
@@ -36,19 +38,16 @@ export function inboxOperations({ writers, instances, registry, store }: Context
       if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
       const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
       if (found === null) throw notFound;
-      const person =
-        registry.get(agentKeyOf(company.name, agentId)) ??
-        (who.kind === 'company' ? undefined : registry.get(agentKeyOf(null, agentId)));
-      const isTheirs = person !== undefined && (who.kind !== 'agent' || person.instance === who.instance);
-      if (!isTheirs || person.spec.kind !== 'person')
+      // An agent means itself; an operator the company's own person before the fleet's.
+      const homes = who.kind === 'operator' ? [company.name, null] : [who.instance];
+      const person = homes.map((home) => registry.get(agentKeyOf(home, agentId))).find((one) => one !== undefined);
+      if (person?.spec.kind !== 'person')
         throw new ColmeiaError('AGENT_NOT_FOUND', `no person "${agentId}" is registered`);
-      const missing = found.ticket.spec.required_capabilities.filter((one) => !person.scheduler.capabilities.has(one));
-      if (missing.length > 0) {
-        const message = `cannot do it: it requires ${missing.join(', ')}`;
+      const message = whyNot(person.scheduler, found.ticket.spec);
+      if (message !== null)
         throw new ColmeiaError('INVALID_REQUEST', `"${agentId}" ${message}`, {
           faults: [{ path: 'agent_id', message }],
         });
-      }
       const { key, n } = place;
       const by = { by: actorOf(who) };
       const fence = await writers.at(company.name, (writer) =>
@@ -57,6 +56,15 @@ export function inboxOperations({ writers, instances, registry, store }: Context
       return { ticket_id: ticketId, agent_id: agentId, lease_id: leaseIdOf(key, n, fence), fencing_token: fence };
     },
   };
+}
+
+/** What keeps a person from the ticket; null = nothing. */
+function whyNot({ taskTypes, capabilities }: SchedulerAgent, spec: TicketSpec): string | null {
+  const { task_type, metadata, required_capabilities } = spec;
+  if (!taskTypes.has(task_type) && !taskTypes.has(metadata.task_type ?? task_type))
+    return `cannot do it: its type is ${metadata.task_type ?? task_type}`;
+  const missing = required_capabilities.filter((one) => !capabilities.has(one));
+  return missing.length > 0 ? `cannot do it: it requires ${missing.join(', ')}` : null;
 }
 
 const isPlace = (place: unknown): place is InboxPlace =>

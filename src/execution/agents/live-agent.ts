@@ -17,6 +17,8 @@ export type LiveAgent = {
   history: AgentHistory;
   leases: Set<Lease>;
   polls: Set<Poll>;
+  /** Tickets it would take, as far as its leases are known here; a commit under way may change that. */
+  free: number;
   scheduler: SchedulerAgent;
 };
 
@@ -38,6 +40,7 @@ export function newLiveAgent(instance: string | null, spec: AgentSpec, now: numb
     history: newHistory(now),
     leases: new Set(),
     polls: new Set(),
+    free: 0,
     scheduler: schedulerAgentOf(key, instance, spec),
   };
 }
