@@ -23,13 +23,13 @@ function reachOf(account: Account, rule: HeadRule): number {
 /** Everything about the head of the class is looked for again. */
 export function forgetHead(of: TicketClass): void {
   of.headStale = true;
-  of.leastLine = null;
+  of.leastAccount = null;
 }
 
 /** What the company of the class that had least has used; Infinity = none is left in this cycle. */
 export function leastOf(of: TicketClass, rule: HeadRule): number {
-  const { leastLine, accounts } = of;
-  if (leastLine !== null && usedOf(leastLine.account, rule) === of.leastUsed) return of.leastUsed;
+  const { leastAccount, accounts } = of;
+  if (leastAccount !== null && usedOf(leastAccount, rule) === of.leastUsed) return of.leastUsed;
   let least = Infinity;
   let at = -1;
   for (let i = 0; i < accounts.length; i++) {
@@ -40,7 +40,7 @@ export function leastOf(of: TicketClass, rule: HeadRule): number {
     }
   }
   of.leastUsed = least;
-  of.leastLine = at < 0 ? null : of.lines[at];
+  of.leastAccount = at < 0 ? null : accounts[at];
   if (!rule.turns && least < Infinity && least > of.least) of.least = least;
   return least;
 }
@@ -51,7 +51,7 @@ export function leastOf(of: TicketClass, rule: HeadRule): number {
  */
 export function headOf(of: TicketClass, limit: number, rule: HeadRule): Entry | null {
   if (!of.headStale && limit < of.nextUsed) {
-    if (of.head === null || reachOf(of.head.line.account, rule) <= limit) return of.head;
+    if (of.headAccount === null || reachOf(of.headAccount, rule) <= limit) return of.head;
   }
   const { accounts, firstKeys, secondKeys, lines } = of;
   of.nextUsed = Infinity;
@@ -72,18 +72,29 @@ export function headOf(of: TicketClass, limit: number, rule: HeadRule): Entry | 
       if (second < 0 || (second === 0 && lineBefore(lines[i], lines[best]))) best = i;
     }
   }
-  return (of.head = best < 0 ? null : lines[best].entries.peek()!);
+  of.head = best < 0 ? null : lines[best].entries.peek()!;
+  of.headAccount = best < 0 ? null : accounts[best];
+  of.headFirst = best < 0 ? Infinity : firstKeys[best];
+  of.headSecond = best < 0 ? Infinity : secondKeys[best];
+  return of.head;
 }
 
 /** The ticket that has waited longest since before `since`, of those companies; null = none has waited as long. */
 export function agedOf(of: TicketClass, limit: number, since: number, rule: HeadRule): Entry | null {
-  let oldest: Entry | null = null;
-  for (const line of of.lines) {
-    const entry = line.oldest!;
-    if (entry.ticket.readyAt > (oldest?.ticket.readyAt ?? since)) continue;
-    if (line.account.skipped !== rule.cycle && reachOf(line.account, rule) <= limit) oldest = entry;
+  const { accounts, oldestAt } = of;
+  let oldest = -1;
+  for (let i = 0; i < accounts.length; i++) {
+    if (oldestAt[i] > (oldest < 0 ? since : oldestAt[oldest])) continue;
+    if (accounts[i].skipped !== rule.cycle && reachOf(accounts[i], rule) <= limit) oldest = i;
   }
-  return oldest;
+  return oldest < 0 ? null : of.lines[oldest].oldest;
+}
+
+/** The class whose first ticket goes first; both have one. */
+export function headBefore(a: TicketClass, b: TicketClass): boolean {
+  if (a.headFirst !== b.headFirst) return a.headFirst < b.headFirst;
+  if (a.headSecond !== b.headSecond) return a.headSecond < b.headSecond;
+  return lineBefore(a.head!.line, b.head!.line);
 }
 
 /** Whose first ticket goes first. */
@@ -99,6 +110,6 @@ export function fellBack(account: Account, by: number, rule: HeadRule): void {
   for (const { class: of } of account.lines) {
     // Those that were left out when the class was looked at had used `nextUsed` or more.
     if (reach < of.nextUsed && reach + by >= of.nextUsed) of.nextUsed = reach;
-    if (account.used < of.leastUsed) of.leastLine = null;
+    if (account.used < of.leastUsed) of.leastAccount = null;
   }
 }

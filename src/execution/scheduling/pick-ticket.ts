@@ -1,4 +1,4 @@
-import { agedOf, headOf, leastOf, lineBefore, type HeadRule } from './class-head.ts';
+import { agedOf, headBefore, headOf, leastOf, type HeadRule } from './class-head.ts';
 import type { AgentState, Entry, TicketClass } from './scheduler-state.ts';
 
 /** The classes in which something waits that one of these agents can do, each with the agents that ask. */
@@ -35,17 +35,17 @@ export function pickTicket(open: readonly TicketClass[], rule: HeadRule, agedSin
   for (const of of open) least = Math.min(least, leastOf(of, rule));
   if (least === Infinity) return null;
   const limit = least + rule.lag;
-  let best: Entry | null = null;
   if (agedSince !== null) {
+    let oldest: Entry | null = null;
     for (const of of open) {
       const entry = agedOf(of, limit, agedSince, rule);
-      if (entry !== null && (best === null || entry.ticket.readyAt < best.ticket.readyAt)) best = entry;
+      if (entry !== null && (oldest === null || entry.ticket.readyAt < oldest.ticket.readyAt)) oldest = entry;
     }
-    if (best !== null) return best;
+    if (oldest !== null) return oldest;
   }
+  let best: TicketClass | null = null;
   for (const of of open) {
-    const head = headOf(of, limit, rule);
-    if (head !== null && (best === null || lineBefore(head.line, best.line))) best = head;
+    if (headOf(of, limit, rule) !== null && (best === null || headBefore(of, best))) best = of;
   }
-  return best;
+  return best?.head ?? null;
 }

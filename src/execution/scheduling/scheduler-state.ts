@@ -80,15 +80,19 @@ export type TicketClass = Wanted & {
   free: FreeList;
   passed: number;
   holds: number;
-  // the ticket that goes first, see class-head.ts; `accounts` and the first two keys of each line stand as the lines do,
-  // so that a look at all companies touches little memory
+  // the ticket that goes first, see class-head.ts; `accounts`, the first two keys of each line and since when its oldest
+  // ticket is ready stand as the lines do, so that a look at all companies touches little memory
   accounts: Account[];
   firstKeys: number[];
   secondKeys: number[];
+  oldestAt: number[];
   head: Entry | null;
+  headAccount: Account | null;
+  headFirst: number;
+  headSecond: number;
   headStale: boolean;
   /** null = to be looked for. */
-  leastLine: Line | null;
+  leastAccount: Account | null;
   leastUsed: number;
   /** From which limit on another company could come in. */
   nextUsed: number;

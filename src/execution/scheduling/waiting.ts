@@ -239,12 +239,14 @@ export class Waiting {
       of.accounts[at] = last.account;
       of.firstKeys[at] = of.firstKeys[last.at];
       of.secondKeys[at] = of.secondKeys[last.at];
+      of.oldestAt[at] = of.oldestAt[last.at];
       last.at = at;
     }
     of.firstKeys.length = of.lines.length;
     of.secondKeys.length = of.lines.length;
+    of.oldestAt.length = of.lines.length;
     account.lines.splice(account.lines.indexOf(line), 1);
-    if (of.leastLine === line) of.leastLine = null;
+    if (of.leastAccount === account) of.leastAccount = null;
     if (of.head?.line === line) of.headStale = true;
   }
 
@@ -268,16 +270,22 @@ function link(entry: Entry): void {
   const newer = older === null ? line.oldest : older.newer;
   entry.older = older;
   entry.newer = newer;
-  if (older === null) line.oldest = entry;
-  else older.newer = entry;
+  if (older !== null) older.newer = entry;
+  else {
+    line.oldest = entry;
+    line.class.oldestAt[line.at] = ticket.readyAt;
+  }
   if (newer === null) line.newest = entry;
   else newer.older = entry;
 }
 
 function unlink(entry: Entry): void {
   const { line, older, newer } = entry;
-  if (older === null) line.oldest = newer;
-  else older.newer = newer;
+  if (older !== null) older.newer = newer;
+  else {
+    line.oldest = newer;
+    if (newer !== null) line.class.oldestAt[line.at] = newer.ticket.readyAt;
+  }
   if (newer === null) line.newest = older;
   else newer.older = older;
   entry.older = null;
@@ -300,10 +308,30 @@ const wantedOf = ({ task_type, metadata, security_level, required_capabilities }
 
 function newClass(key: string, wanted: Wanted, type: string): TicketClass {
   return {
-    ...wanted,
+    head: null,
+    headAccount: null,
+    headFirst: Infinity,
+    headSecond: Infinity,
+    headStale: true,
+    leastAccount: null,
+    leastUsed: Infinity,
+    nextUsed: Infinity,
+    accounts: [],
+    firstKeys: [],
+    secondKeys: [],
+    oldestAt: [],
+    size: 0,
+    cycle: -1,
+    free: { states: [], size: 0 },
+    passed: 0,
+    holds: 0,
     key,
     type,
-    size: 0,
+    taskType: wanted.taskType,
+    customType: wanted.customType,
+    capabilities: wanted.capabilities,
+    securityLevel: wanted.securityLevel,
+    region: wanted.region,
     backlogMs: 0,
     lines: [],
     byInstance: new Map(),
@@ -317,17 +345,5 @@ function newClass(key: string, wanted: Wanted, type: string): TicketClass {
     slots: 0,
     fastest: [],
     fastestAt: -Infinity,
-    cycle: -1,
-    free: { states: [], size: 0 },
-    passed: 0,
-    holds: 0,
-    accounts: [],
-    firstKeys: [],
-    secondKeys: [],
-    head: null,
-    headStale: true,
-    leastLine: null,
-    leastUsed: Infinity,
-    nextUsed: Infinity,
   };
 }
