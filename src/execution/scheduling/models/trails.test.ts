@@ -76,7 +76,7 @@ describe('trails', () => {
       after,
     );
     assert.ok(after[0] < 0.5);
-    assert.ok(after[3] > 0.9);
+    assert.ok(after[3] > 0.85);
   });
 
   test('work that others do of the type evaporates too, so that busy types try a degraded agent sooner', () => {

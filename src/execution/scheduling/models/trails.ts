@@ -171,20 +171,21 @@ export class Trails {
     this.reset();
     if (snapshot === null || snapshot.version !== 1) return;
     for (const [agent, type, ...values] of snapshot.pairs ?? []) {
+      if (typeof agent !== 'string' || typeof type !== 'string') continue;
       if (values.length < FIELDS || !values.every(Number.isFinite)) continue;
       const row = this.#use(agent, type);
       this.#table.numbers.set(values.slice(0, FIELDS), row);
     }
     for (const [type, clock, ...level] of snapshot.types ?? []) {
       const known = this.#types.get(type);
-      if (known !== undefined) Object.assign(known, levelOf(level), { clock });
+      if (known !== undefined && Number.isFinite(clock)) Object.assign(known, levelOf(level), { clock });
     }
     for (const [agent, ...level] of snapshot.agents ?? []) {
       const known = this.#table.agents.get(agent)?.level;
       if (known !== undefined) Object.assign(known, levelOf(level));
     }
     if (snapshot.all !== undefined) Object.assign(this.#all, levelOf(snapshot.all));
-    [this.#noiseWeight, this.#noiseSquares] = snapshot.noise ?? [0, 0];
+    [this.#noiseWeight, this.#noiseSquares] = snapshot.noise?.every(Number.isFinite) ? snapshot.noise : [0, 0];
     this.#agent = null;
   }
 
