@@ -60,14 +60,35 @@ export function wholeNumber(least: number, most: number) {
   };
 }
 
+/** A number within bounds. */
+export function number(least: number, most: number) {
+  return (value: string): number => {
+    const given = value.trim() === '' ? Number.NaN : Number(value);
+    if (!(given >= least && given <= most))
+      throw new InvalidArgumentError(`Must be a number from ${least} to ${most}.`);
+    return given;
+  };
+}
+
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A length of time within bounds (ms), as in `30s`, `10m`, `2h`. Returns ms. */
+export function duration(least: number, most: number) {
+  return (value: string): number => {
+    const [, digits, unit] = /^(\d+)(s|m|h|d)$/.exec(value) ?? [];
+    const ms = Number(digits) * UNITS[unit as keyof typeof UNITS];
+    if (!(ms >= least && ms <= most))
+      throw new InvalidArgumentError(
+        `Must be a time as in 30s, 10m, 2h, from ${least / 1_000} s to ${most / 1_000} s.`,
+      );
+    return ms;
+  };
+}
+
 /** A moment: ISO 8601, epoch milliseconds, or how long ago, as in `15m`, `2h`, `3d`. Returns epoch ms. */
 export function moment(value: string): number {
   const ago = /^(\d+)(s|m|h|d)$/.exec(value);
-  if (ago !== null)
-    return (
-      Date.now() -
-      Number(ago[1]) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago[2] as 's' | 'm' | 'h' | 'd']
-    );
+  if (ago !== null) return Date.now() - Number(ago[1]) * UNITS[ago[2] as keyof typeof UNITS];
   const at = /^\d{11,}$/.test(value) ? Number(value) : Date.parse(value);
   if (Number.isNaN(at))
     throw new InvalidArgumentError('Must be a time as in 2026-11-21T10:00:00Z, or how long ago as in 15m, 2h, 3d.');

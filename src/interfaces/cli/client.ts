@@ -36,8 +36,12 @@ export class Client {
     return this.#json<T>(path, { method: 'POST', body, query });
   }
 
-  delete<T>(path: string): Promise<T> {
-    return this.#json<T>(path, { method: 'DELETE' });
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json<T>(path, { method: 'PUT', body });
+  }
+
+  delete<T>(path: string, query?: QueryValues): Promise<T> {
+    return this.#json<T>(path, { method: 'DELETE', query });
   }
 
   /** The body as it is, whatever the status: for health, ready and metrics. */

@@ -5,12 +5,16 @@ import { CliError, describeError, EXIT, type ExitCode } from './cli-error.ts';
 import { agentCommands } from './commands/agents.ts';
 import { auditCommands } from './commands/audit.ts';
 import { completionCommand } from './commands/completion.ts';
+import { experimentCommands } from './commands/experiment.ts';
 import { fleetCommands } from './commands/fleet.ts';
 import { inboxCommands } from './commands/inbox.ts';
 import { planCommands } from './commands/plans.ts';
 import { runCommand } from './commands/run.ts';
+import { schedulingCommands } from './commands/scheduling.ts';
 import { serverCommands } from './commands/server.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { ticketCommands } from './commands/tickets.ts';
+import { whyCommands } from './commands/why.ts';
 import { type CliWorld, type GlobalOptions, Session } from './session.ts';
 
 type Work<A extends unknown[]> = (session: Session, ...args: A) => Promise<ExitCode | void>;
@@ -83,8 +87,12 @@ export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
   ticketCommands(program, setup);
   agentCommands(program, setup);
   inboxCommands(program, setup);
+  whyCommands(program, setup);
+  schedulingCommands(program, setup);
+  experimentCommands(program, setup);
   fleetCommands(program, setup);
   auditCommands(program, setup);
+  simulateCommand(program, setup);
   completionCommand(program, setup);
   return program;
 }

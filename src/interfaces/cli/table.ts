@@ -73,3 +73,9 @@ export function formatDuration(ms: number | null | undefined): string | null {
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
   return `${Math.floor(seconds / 3_600)} h ${String(Math.floor((seconds % 3_600) / 60)).padStart(2, '0')} min`;
 }
+
+/** Three digits that count: `0.123`, `1.5`, `12.3`. */
+export const formatNumber = (value: number): string => String(Number(value.toPrecision(3)));
+
+/** `98.2 %`. */
+export const formatShare = (share: number): string => `${(100 * share).toFixed(1)} %`;

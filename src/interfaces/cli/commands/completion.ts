@@ -90,6 +90,6 @@ function fish(words: Map<string, string[]>): string {
       );
   }
   // Files are wanted where a command reads one.
-  lines.push("complete -c colmeia -n '__fish_seen_subcommand_from run replan' -F");
+  lines.push("complete -c colmeia -n '__fish_seen_subcommand_from run replan set' -F");
   return `${lines.join('\n')}\n`;
 }
