@@ -219,6 +219,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     readyTickets: () => engine.dispatcher.size,
     openPlans: () => engine.openPlans,
     agents: () => registry.size,
+    silentAgents: () => registry.silent,
     leases: () => registry.leaseCount,
     readers: () => feed.readers,
     consumers: () => consumers,

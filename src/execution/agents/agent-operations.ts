@@ -74,7 +74,8 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       const kept = known ?? (await findAgents(store, { as: 'coordinator' }, spec.agent_id)).find(isOf(instance));
       const state = kept?.state === 'cordoned' ? 'cordoned' : 'active';
       if (isNews || held !== undefined) writers.agentChanged({ instance, spec, state, held });
-      else registry.seen(known);
+      const agent = registry.get(agentKeyOf(instance, spec.agent_id));
+      if (agent) registry.seen(agent);
       return {
         agent_id: spec.agent_id,
         heartbeat_interval_ms: settings.heartbeatIntervalMs,

@@ -103,9 +103,13 @@ describe('the registry', () => {
   it('hears of other replicas that an agent is alive, and tells them what it heard', async () => {
     const { registry } = openRegistry();
     const agent = registry.put(null, specOf('a'));
+    assert.deepEqual(registry.takeHeard(), [], 'what people say of an agent is no sign of its life');
+    registry.seen(agent);
+    registry.seen(agent, true);
+    registry.seen(agent);
     assert.deepEqual(
       registry.takeHeard().map(({ key, beat }) => [key, beat]),
-      [['$system/a', false]],
+      [['$system/a', true]],
     );
     assert.deepEqual(registry.takeHeard(), []);
     const agoMs = 5;
@@ -122,6 +126,8 @@ describe('the registry', () => {
       await sleep(HEARTBEAT_MS);
     registry.heardElsewhere([{ key: '$system/a', agoMs: 3_600_000, beat: true }]);
     assert.equal(agent.life.life, 'gone', 'what comes late is no sign of life');
+    registry.put(null, agent.spec, 'cordoned');
+    assert.equal(agent.life.life, 'gone', 'nor is what is done to it');
     registry.heardElsewhere([{ key: '$system/a', agoMs: 0, beat: true }]);
     assert.equal(agent.life.life, 'alive');
     registry.close();

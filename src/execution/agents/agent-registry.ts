@@ -57,7 +57,7 @@ export class AgentRegistry {
     this.#lives = new AgentLives(heartbeatIntervalMs, leaseDurationMs, lifeSettings);
   }
 
-  /** Adds an agent or changes what it said of itself, which is a sign of life; its leases and polls stay. */
+  /** Adds an agent, or changes what it said of itself or people want of it; its leases and polls stay. */
   put(instance: string | null, spec: AgentSpec, state: AgentState = 'active'): LiveAgent {
     const key = agentKeyOf(instance, spec.agent_id);
     const now = this.#clock.now();
@@ -81,7 +81,6 @@ export class AgentRegistry {
       this.#lives.add(agent);
       for (const lease of agent.leases) this.#extend(lease, agent);
     }
-    this.seen(agent);
     this.#arm();
     this.#refresh(agent);
     if (isNews) this.onAgent(agent.scheduler, key);
@@ -91,6 +90,11 @@ export class AgentRegistry {
 
   get size(): number {
     return this.#agents.size;
+  }
+
+  /** Agents that are suspect or gone. */
+  get silent(): number {
+    return this.#agents.values().reduce((silent, { life }) => silent + Number(life.life !== 'alive'), 0);
   }
 
   get leaseCount(): number {
@@ -135,8 +139,6 @@ export class AgentRegistry {
     this.#lives.delete(agent);
     this.onAgent(null, agent.key);
   }
-
-  // — life ————————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** A call of the agent. `beat`: its own heartbeat, whose interval it is then held to. */
   seen(agent: LiveAgent, beat = false): void {
@@ -234,8 +236,6 @@ export class AgentRegistry {
     for (const poll of agent.polls) asked += poll.max;
     return asked;
   }
-
-  // — leases ——————————————————————————————————————————————————————————————————————————————————————————————————
 
   lease(leaseId: string): Lease | undefined {
     return this.#leases.get(leaseId);

@@ -8,6 +8,7 @@ export type GaugeSources = {
   readyTickets: () => number;
   openPlans: () => number;
   agents: () => number;
+  silentAgents: () => number;
   leases: () => number;
   /** Readers of the live events. */
   readers: () => number;
@@ -165,6 +166,7 @@ function addGauges(registry: Registry, sources: Partial<GaugeSources>): void {
   gauge('colmeia_queue_depth', 'Changes that wait for a commit.', 'queueDepth');
   gauge('colmeia_ready_tickets', 'Tickets that wait for an agent.', 'readyTickets');
   gauge('colmeia_agents', 'Agents known to this process.', 'agents');
+  gauge('colmeia_agents_silent', 'Agents known to this process that are suspect or gone.', 'silentAgents');
   gauge('colmeia_leases', 'Attempts under way at agents.', 'leases');
   gauge('colmeia_event_readers', 'Readers of the live events.', 'readers');
   addConsumerGauges(registry, sources);
