@@ -94,7 +94,7 @@ export class AgentRegistry {
 
   /** Agents that are suspect or gone. */
   get silent(): number {
-    return this.#agents.values().reduce((silent, { life }) => silent + Number(life.life !== 'alive'), 0);
+    return [...this.#agents.values()].filter(({ life }) => life.life !== 'alive').length;
   }
 
   get leaseCount(): number {
