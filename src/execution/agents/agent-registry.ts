@@ -16,6 +16,7 @@ import {
   type SignOfLife,
 } from './live-agent.ts';
 
+const EXPIRED_AT_ONCE = 1_000;
 /** How long a person is offered nothing after giving a ticket back. */
 const REST_MS = 60_000;
 /**
@@ -363,9 +364,9 @@ export class AgentRegistry {
     return this.#expiries.next();
   }
 
-  /** Leases that ran out; each is named once. */
+  /** Leases that ran out, some at a time, so that the end of a whole fleet does not hold the process; each is named once. */
   takeExpired(now: number): Lease[] {
-    return this.#expiries.take(now);
+    return this.#expiries.take(now, EXPIRED_AT_ONCE);
   }
 
   /** For the journal: why a lease that ran out did. */
