@@ -10,10 +10,13 @@ const MOST_SLOTS = 16;
 /** How long the list of a class's fastest agents is good, ms. */
 const FASTEST_MS = 10_000;
 /** With more waiting than this for each slot of an agent it is busy anyhow, and nothing is held. */
-const LONG_QUEUE = 8;
-/** Busy agents looked at in one cycle for each ms that a ticket takes: what is short is not worth much thought. */
+const LONG_QUEUE = 32;
+/** Busy agents looked at in one cycle for each ms that a ticket takes, in a class of at most 64 agents and in proportion
+ * less in a larger one: what is short or frequent is not worth much thought. */
 const LOOKS_PER_MS = 2;
 const MOST_LOOKS = 16_384;
+/** Agents of a class that are all looked at when there is time for it: more are free than wait, or some are busy. */
+const THOROUGH = 256;
 /** A sample in which nobody may is followed by a look at so many more. */
 const MOST_PASSED_OVER = 256;
 
@@ -65,7 +68,8 @@ export class Placement {
     const busy = this.#bestBusy(entry, of, best, moment, cycle);
     if (busy === null) return { kind: 'agent', state: best.state };
     if (entry.holdUntil === 0) {
-      const longest = Math.min(this.#policy.holdMaxMs, this.#expectedMs(entry, best.state, moment.now));
+      const { holdFactor, holdMaxMs } = this.#policy;
+      const longest = Math.min(holdMaxMs, holdFactor * this.#expectedMs(entry, best.state, moment.now));
       entry.holdUntil = moment.now + longest;
     }
     entry.heldFor = busy.state.agent.key;
@@ -112,18 +116,19 @@ export class Placement {
 
   #bestFree(entry: Entry, free: FreeList, moment: FilterMoment, explores: boolean): Candidate | null {
     const { sampleAll, sampleSize } = this.#policy;
+    const all = entry.line.class.size <= free.size ? Math.max(THOROUGH, sampleAll) : sampleAll;
     let best: Candidate | null = null;
-    if (free.size > sampleAll) {
+    if (free.size > all) {
       for (let draws = 0; draws < sampleSize && free.size > 0; draws++) {
         const at = Math.floor(this.#random() * free.size);
         best = this.#better(best, entry, free, at, moment, explores) ?? best;
       }
       if (best !== null) return best;
     }
-    const until = free.size > sampleAll ? Math.max(0, free.size - MOST_PASSED_OVER) : 0;
+    const until = free.size > all ? Math.max(0, free.size - MOST_PASSED_OVER) : 0;
     for (let at = free.size - 1; at >= until; at--) {
       best = this.#better(best, entry, free, at, moment, explores);
-      if (best !== null && free.size > sampleAll) return best;
+      if (best !== null && free.size > all) return best;
     }
     return best;
   }
@@ -154,13 +159,12 @@ export class Placement {
     if (!hold || of.holds >= lookAhead || of.size > of.slots * LONG_QUEUE) return false;
     if (holdUntil !== 0 && now >= holdUntil) return false;
     if (this.#looksCycle !== cycle) [this.#looks, this.#looksCycle] = [0, cycle];
-    if (this.#looks > Math.min(MOST_LOOKS, base * LOOKS_PER_MS)) return false;
+    if (this.#looks > Math.min(MOST_LOOKS, (base * LOOKS_PER_MS * 64) / Math.max(64, of.members))) return false;
     return pressureOn(free, cycle) <= LONG_QUEUE;
   }
 
   /** A busy agent that is expected to end the ticket before the free one; null = none. */
   #bestBusy(entry: Entry, of: TicketClass, free: Candidate, moment: FilterMoment, cycle: number): Candidate | null {
-    const { sampleAll, sampleSize } = this.#policy;
     const { now } = moment;
     let best: AgentState | null = null;
     let bestMs = free.costMs;
@@ -176,10 +180,11 @@ export class Placement {
       if (ms < bestMs) [best, bestMs, startsAt] = [state, ms, from];
     };
     for (const state of of.bound.get(entry.ticket.instance) ?? []) look(state);
-    if (of.shared.length <= sampleAll) for (const state of of.shared) look(state);
+    if (of.shared.length <= THOROUGH) for (const state of of.shared) look(state);
     else {
       for (const state of this.#fastestOf(of, now)) look(state);
-      for (let draws = 0; draws < sampleSize; draws++) look(of.shared[Math.floor(this.#random() * of.shared.length)]);
+      for (let draws = 0; draws < this.#policy.sampleSize; draws++)
+        look(of.shared[Math.floor(this.#random() * of.shared.length)]);
     }
     return best === null ? null : { state: best, costMs: bestMs, startsAt };
   }
@@ -209,8 +214,8 @@ function freeAt(state: AgentState, now: number, cycle: number): number {
     state.slots.length = 0;
     for (const { end } of state.runs.items()) {
       if (state.slots.length === MOST_SLOTS) break;
-      // One that is late is expected to last as long again as it is late.
-      state.slots.push(end >= now ? end : now + (now - end));
+      // One that is late is expected to last half as long again as it is late.
+      state.slots.push(end >= now ? end : now + (now - end) / 2);
     }
     state.slots.sort((a, b) => a - b);
   }

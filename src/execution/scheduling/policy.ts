@@ -23,14 +23,30 @@ export const POLICY_SETTINGS = {
     max: 1,
     what: 'Share of the assignments that goes to aged tickets, when there are any.',
   },
-  sampleAll: { default: 32, min: 1, max: 100_000, what: 'Up to so many agents of a class are all looked at.' },
-  sampleSize: { default: 8, min: 1, max: 1_000, what: 'Of more agents so many are looked at, by chance.' },
-  lookAhead: { default: 256, min: 1, max: 10_000, what: 'Tickets of a class that one cycle may hold for busy agents.' },
+  sampleAll: { default: 64, min: 1, max: 100_000, what: 'Up to so many free agents of a class are all looked at.' },
+  sampleSize: {
+    default: 8,
+    min: 1,
+    max: 1_000,
+    what: 'Of more so many are looked at, by chance; of up to 256 all when more are free than wait.',
+  },
+  lookAhead: {
+    default: 1_024,
+    min: 1,
+    max: 10_000,
+    what: 'Tickets of a class that one cycle may hold for busy agents.',
+  },
   holdMaxMs: {
     default: 3_600_000,
     min: 0,
     max: 1e12,
     what: 'Longest time that a ticket is held for a better agent, ms.',
+  },
+  holdFactor: {
+    default: 4,
+    min: 0,
+    max: 1e6,
+    what: 'A ticket is held at most for so many times what it would take on the best free agent.',
   },
   lastResortAfterMs: {
     default: 30_000,

@@ -156,7 +156,7 @@ describe('Scheduler, placement', () => {
     assert.deepEqual(given(scheduler, [slow()]), []);
     assert.equal(scheduler.size, 1);
     assert.equal(scheduler.why(2, 0, NOW)!.heldFor!.agent, 'fast');
-    assert.equal(scheduler.wakeAt, NOW + 40_000);
+    assert.equal(scheduler.wakeAt, NOW + 160_000);
     scheduler.ended(1, 0, 'fast', NOW + 9_000);
     quick.free = 1;
     assert.deepEqual(given(scheduler, [slow(), quick], NOW + 9_000), ['2>fast']);
