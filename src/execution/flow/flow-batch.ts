@@ -283,7 +283,7 @@ export class FlowBatch {
       this.#dispatcher.began(run, type === 'ticket.copied');
       this.undo.push(() => this.#dispatcher.unassign(key, n, agent));
     } else {
-      this.#dispatcher.ended(key, n, agent, this.at);
+      this.#dispatcher.ended(key, n, agent, this.at, RESULTS.has(type));
       this.undo.push(() => this.#dispatcher.began(run));
     }
   }
@@ -322,6 +322,14 @@ export class FlowBatch {
     this.#carryOut(draft, decision.commands, who);
   }
 }
+
+/** Events at which an attempt ends that says something of its agent. */
+const RESULTS: ReadonlySet<string> = new Set([
+  'ticket.completed',
+  'ticket.retrying',
+  'ticket.failed',
+  'ticket.copy_failed',
+]);
 
 type LeaseChange = { n: number; attempt: Attempt };
 

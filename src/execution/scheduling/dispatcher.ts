@@ -22,7 +22,8 @@ export type Dispatcher = Pick<Estimates, 'base'> & {
   removePlan(plan: number): void;
   /** An attempt runs that `schedule` did not give: after a restart, or a copy. */
   began(run: Run, isCopy?: boolean): void;
-  ended(plan: number, n: number, agent: string, at: number): void;
+  /** `hasResult`: it says something of its agent; one that was cancelled or given back does not. */
+  ended(plan: number, n: number, agent: string, at: number, hasResult: boolean): void;
   /** As if it had never been given. */
   unassign(plan: number, n: number, agent: string): void;
   schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[];

@@ -4,6 +4,7 @@ import { Contingency, type ContingencyEvent, type ContingencySnapshot } from '..
 import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
 import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
 import { ErrorBudget, type ErrorBudgetSnapshot, type ModeChange } from '../scheduling/models/error-budget.ts';
+import { ForecastError, type ForecastErrorSnapshot } from '../scheduling/models/forecast-error.ts';
 import { Knowledge, type KnowledgeSnapshot } from '../scheduling/models/knowledge.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import { mayRunTwice, shouldCopy } from '../scheduling/models/speculation.ts';
@@ -18,6 +19,7 @@ import type { SchedulingConfig } from './scheduling-config.ts';
 export type SwarmSnapshot = KnowledgeSnapshot & {
   budget?: ErrorBudgetSnapshot;
   contingency?: Partial<ContingencySnapshot>;
+  forecasts?: Partial<ForecastErrorSnapshot>;
   debts?: Record<string, number>;
 };
 
@@ -48,12 +50,15 @@ export class Swarm implements Dispatcher {
   readonly scheduler: Scheduler;
   readonly knowledge: Knowledge;
   readonly contingency: Contingency;
+  readonly forecastError: ForecastError;
   #config: SchedulingConfig;
   #budget: ErrorBudget;
   #experiment: Switchback | null;
   readonly #options: SwarmOptions;
   readonly #agents = new Map<string, SchedulerAgent>();
   readonly #runs = new Map<string, Run>();
+  /** Attempts that ended and whose result is learned with the commit. */
+  readonly #awaited = new Set<string>();
   /** Tickets with two attempts. */
   readonly #copied = new Set<string>();
   /** When an attempt that may run twice has taken too long. */
@@ -69,6 +74,7 @@ export class Swarm implements Dispatcher {
     this.#config = config;
     this.knowledge = new Knowledge(random, config.settings, snapshot);
     this.contingency = new Contingency(config.settings, snapshot.contingency);
+    this.forecastError = new ForecastError(snapshot.forecasts);
     this.#budget = this.#newBudget(snapshot.budget);
     this.#experiment = experiment ? new Switchback(experiment) : null;
     this.scheduler = new Scheduler({
@@ -132,34 +138,36 @@ export class Swarm implements Dispatcher {
     this.#options.onBusy();
   }
 
-  ended(plan: number, n: number, agent: string, at: number): void {
+  ended(plan: number, n: number, agent: string, at: number, hasResult: boolean): void {
     this.scheduler.ended(plan, n, agent, at);
-    this.#forget(plan, n, agent);
+    this.#forget(plan, n, agent, hasResult);
   }
 
   unassign(plan: number, n: number, agent: string): void {
     this.scheduler.unassign(plan, n, agent);
-    this.#forget(plan, n, agent);
+    this.#forget(plan, n, agent, false);
   }
 
   #note(run: Run): void {
     const key = runKey(run.plan, run.n, run.agent);
     if (this.#runs.has(key)) return;
     this.#runs.set(key, run);
-    this.knowledge.guards.began(run.agent, run.at);
+    if (!this.#awaited.delete(key)) this.knowledge.guards.began(run.agent, run.at);
+    this.forecastError.happened('start', `${run.plan}/${run.n}`, run.at);
     if (!mayRunTwice(run.spec)) return;
     const p95 = this.knowledge.upper(run.spec, run.instance, run.agent, 0.95, run.at);
     this.#overdue.set(run, run.at + Math.max(p95, this.#config.settings.speculation.copies_min_ms) + 1);
   }
 
-  #forget(plan: number, n: number, agent: string): void {
+  #forget(plan: number, n: number, agent: string, hasResult: boolean): void {
     const key = runKey(plan, n, agent);
     const run = this.#runs.get(key);
     if (run === undefined) return;
     this.#runs.delete(key);
     this.#overdue.delete(run);
     this.#copied.delete(`${plan}/${n}`);
-    this.knowledge.guards.released(agent);
+    if (hasResult) this.#awaited.add(key);
+    else this.knowledge.guards.released(agent);
   }
 
   // — agents —————————————————————————————————————————————————————————————————————————————————————————————————
@@ -183,6 +191,7 @@ export class Swarm implements Dispatcher {
   learn(outcome: Outcome, isOurs: boolean): void {
     const { at, instance, type, agent, durationMs, slackMs, result, spec, errorClass } = outcome;
     this.knowledge.observe(outcome);
+    if (isOurs) this.#awaited.delete(runKey(outcome.plan, outcome.n, agent));
     if (!isOurs) this.scheduler.charge(instance, durationMs);
     if (slackMs === null) return;
     const onTime = result === 'completed' && slackMs >= 0;
@@ -346,6 +355,7 @@ export class Swarm implements Dispatcher {
       ...this.knowledge.snapshot(),
       budget: this.#budget.snapshot(),
       contingency: this.contingency.snapshot(),
+      forecasts: this.forecastError.snapshot(),
       debts: this.scheduler.debts(),
     };
   }

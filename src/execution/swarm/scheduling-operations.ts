@@ -1,0 +1,235 @@
+import { ColmeiaError, type Fault } from '../../platform/errors.ts';
+import { decodeCursor, encodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
+import { filterOf, mustDirect, mustOperate } from '../../trust/identity/may.ts';
+import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
+import { agentIdOf, agentKeyOf } from '../agents/agent.ts';
+import type { Context } from '../context.ts';
+import { NEVER_DEGRADED } from '../scheduling/contingency/degradation.ts';
+import { readExperiment } from '../scheduling/experiments/experiment-settings.ts';
+import { Switchback } from '../scheduling/experiments/switchback.ts';
+import type { ErrorBudget } from '../scheduling/models/error-budget.ts';
+import { targetOf } from '../scheduling/models/service-objectives.ts';
+import type { Trail } from '../scheduling/models/trail.ts';
+import { PRESETS, type Policy } from '../scheduling/policy.ts';
+import { documentName, settingsDocument } from '../scheduling/setting.ts';
+import type { LiveSwarm } from './live-swarm.ts';
+import type { BacklogView, BudgetView, ExperimentView, PolicyView, Scheduling, TrailView } from './scheduling-views.ts';
+import { mergeBacklogs } from './backlog.ts';
+
+/** Seconds of the windows whose burn rates are shown. */
+const WINDOWS = { '300': '5m', '1800': '30m', '3600': '1h', '21600': '6h', '2419200': '28d' } as const;
+
+export function schedulingOperations(context: Context, live: LiveSwarm): Scheduling {
+  const { clock, instances, writers } = context;
+  const { swarm } = live;
+
+  return {
+    async policy(who) {
+      mustDirect(who);
+      return policyView(live);
+    },
+    async setPolicy(who, document) {
+      mustOperate(who);
+      mustBeOfTheFleet(who);
+      await live.setPolicy(document, actorOf(who));
+      return policyView(live);
+    },
+    async backlog(who) {
+      mustOperate(who);
+      const at = clock.now();
+      return { at, classes: mergeBacklogs(await writers.backlogs()).map(backlogView) };
+    },
+    async trails(who, query) {
+      mustOperate(who);
+      const limit = pageLimit(query.limit);
+      const after = decodeCursor(query.after, isTexts(1))?.[0];
+      const agent = query.agent_id === undefined ? undefined : keyOf(who, query.agent_id);
+      const page = swarm.knowledge.trails.list({ type: query.task_type, agent, after, limit }, clock.now());
+      return { items: page.trails.map(trailView), next: page.next === null ? null : encodeCursor([page.next]) };
+    },
+    async resetTrails(who, { task_type: type, agent_id }) {
+      mustOperate(who);
+      mustBeOfTheFleet(who);
+      const agent = agent_id === undefined ? undefined : keyOf(who, agent_id);
+      return { removed: await live.resetTrails({ type, agent }, actorOf(who)) };
+    },
+    async budgets(who, query) {
+      mustDirect(who);
+      const limit = pageLimit(query.limit);
+      const [instance, type] = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
+      const only = filterOf(who, query.instance);
+      const names = only === null ? (await instances.all()).map(({ name }) => name) : [only];
+      const rows: [string, string][] = [];
+      for (const name of names.filter((each) => each !== SYSTEM_INSTANCE && each >= instance).sort()) {
+        for (const each of swarm.budget.classes(name).sort())
+          if (name > instance || each > type) rows.push([name, each]);
+        if (rows.length > limit) break;
+      }
+      const now = clock.now();
+      return pageOf(
+        rows.slice(0, limit + 1),
+        limit,
+        (row) => row,
+        ([name, each]) => budgetView(live, name, each, now),
+      );
+    },
+    async degradation(who) {
+      mustDirect(who);
+      const { step } = swarm.contingency;
+      return { step, steps: swarm.contingency.steps(), never: [...NEVER_DEGRADED] };
+    },
+    async experiment(who) {
+      mustDirect(who);
+      return swarm.experiment === null ? null : experimentView(swarm.experiment, live);
+    },
+    async startExperiment(who, settings) {
+      mustOperate(who);
+      mustBeOfTheFleet(who);
+      if (swarm.isExperimenting)
+        throw new ColmeiaError('EXPERIMENT_RUNNING', 'an experiment is under way; stop it, or wait for its end');
+      const faults: Fault[] = [];
+      const read = readExperiment(settings, PRESETS, 'experiment', faults);
+      if (faults.length > 0) {
+        const [{ path, message }] = faults;
+        throw new ColmeiaError('INVALID_POLICY', `the experiment is invalid: ${path} ${message}`, { faults });
+      }
+      swarm.begin(new Switchback({ settings: read, at: clock.now() }));
+      await live.keepExperiment('experiment.started', actorOf(who), { ...read });
+      return experimentView(swarm.experiment!, live);
+    },
+    async stopExperiment(who, { reason }) {
+      mustOperate(who);
+      mustBeOfTheFleet(who);
+      const { experiment } = swarm;
+      if (experiment === null) throw new ColmeiaError('EXPERIMENT_NOT_FOUND', 'there was no experiment');
+      if (swarm.isExperimenting) {
+        const result = experiment.stop(clock.now());
+        swarm.followExperiment(null);
+        await live.keepExperiment('experiment.ended', actorOf(who), { ...result, reason: reason ?? null });
+      }
+      return experimentView(experiment, live);
+    },
+  };
+}
+
+/** What concerns all companies is for operators of the fleet. */
+function mustBeOfTheFleet(who: Principal): void {
+  if (who.instance !== null)
+    throw new ColmeiaError('FORBIDDEN', 'only a key of an operator of the whole fleet may do this');
+}
+
+/** An agent as the fleet's, unless its key was given whole: `company/agent`. */
+const keyOf = (who: Principal, agentId: string): string =>
+  agentId.includes('/') ? agentId : agentKeyOf(who.instance, agentId);
+
+function policyView({ swarm, kept }: LiveSwarm): PolicyView {
+  const { policy, document, objectives, settings } = swarm.config;
+  return {
+    preset: swarm.preset,
+    document,
+    policy: {
+      ...policyDocument(policy),
+      objectives,
+      settings: Object.fromEntries(Object.entries(settings).map(([name, table]) => [name, settingsDocument(table)])),
+    },
+    changed_at: kept?.at ?? null,
+    changed_by: kept?.by ?? null,
+  };
+}
+
+function policyDocument(policy: Policy): Record<string, unknown> {
+  const { caps, ...rest } = policy;
+  const document = Object.fromEntries(Object.entries(rest).map(([name, value]) => [documentName(name), value]));
+  return {
+    ...document,
+    caps: Object.fromEntries(Object.entries(caps).map(([name, cap]) => [documentName(name), cap])),
+  };
+}
+
+function backlogView({
+  class: key,
+  taskType,
+  capabilities,
+  tickets,
+  backlogMs,
+  capacity,
+  agents,
+}: ClassBacklog): BacklogView {
+  return {
+    class: key,
+    task_type: taskType,
+    capabilities: [...capabilities],
+    tickets,
+    backlog_seconds: rounded(backlogMs / 1_000),
+    capacity: rounded(capacity),
+    drain_seconds: capacity > 0 ? rounded(backlogMs / 1_000 / capacity) : null,
+    agents,
+  };
+}
+
+function trailView({ type, agent, successes, failures, factor, success, lastSeen }: Trail): TrailView {
+  const instance = agent.slice(0, agent.indexOf('/'));
+  return {
+    task_type: type,
+    agent_id: agentIdOf(agent),
+    instance: instance === SYSTEM_INSTANCE ? null : instance,
+    successes,
+    failures,
+    success,
+    factor,
+    last_at: lastSeen,
+  };
+}
+
+function budgetView({ swarm }: LiveSwarm, instance: string, type: string, now: number): BudgetView {
+  const { budget } = swarm;
+  return {
+    instance,
+    task_type: type,
+    target: targetOf(swarm.config.objectives, instance, swarm.tierOf(instance), type),
+    burn: burnOf(budget, instance, now, type),
+    remaining_percent: rounded(budget.remainingPercent(instance, now, type)),
+    mode: budget.modeOf(instance),
+  };
+}
+
+/** Burn rates by window in seconds. `type` null = of all that the company did. */
+export function burnOf(
+  budget: ErrorBudget,
+  instance: string,
+  now: number,
+  type: string | null,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(WINDOWS).map(([seconds, window]) => [
+      seconds,
+      rounded(budget.burnRate(instance, window, now, type)),
+    ]),
+  );
+}
+
+function experimentView(experiment: Switchback, { swarm }: LiveSwarm): ExperimentView {
+  const { a, b, metric, ...numbers } = experiment.settings;
+  const { result } = experiment;
+  const { difference, interval, pairs, results, onTime } = result ?? experiment.finding();
+  return {
+    state: result === null ? 'running' : 'ended',
+    a,
+    b,
+    metric,
+    settings: settingsDocument(numbers),
+    started_at: experiment.startedAt,
+    ended_at: result?.endedAt ?? null,
+    current: result === null ? swarm.preset : null,
+    pairs,
+    difference,
+    interval,
+    results,
+    on_time: onTime,
+    winner: result?.winner ?? null,
+    stopped: result?.stopped ?? null,
+    harmful: result?.harmful ?? null,
+  };
+}
+
+const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
