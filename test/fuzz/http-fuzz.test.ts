@@ -54,6 +54,9 @@ async function fill(): Promise<void> {
     key_id: [key_id],
     name: ['default'],
     instance: ['default'],
+    class: ['BUILD'],
+    metric: ['colmeia_backlog_seconds', 'colmeia_backlog_drain_seconds'],
+    labelSelector: ['class=BUILD', 'class in (BUILD, TEST)', '!class', 'a!=b,class'],
     lease_id: leases.map((lease: { lease_id: string }) => lease.lease_id),
     ticket_id: leases.map((lease: { ticket: { ticket_id: string } }) => lease.ticket.ticket_id),
   });

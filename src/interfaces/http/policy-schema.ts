@@ -21,13 +21,13 @@ type Plugins = Readonly<Record<string, { what: string }>>;
 
 const said = (plugins: Plugins): string =>
   Object.entries(plugins)
-    .map(([name, { what }]) => `- \`${name}\`: ${what}`)
-    .join('\n');
+    .map(([name, { what }]) => `\`${name}\`: ${what}`)
+    .join(' ');
 
 const namesOf = (plugins: Plugins, description: string): DocSchema => ({
   type: 'array',
   items: { type: 'string', enum: Object.keys(plugins) },
-  description: `${description}\n\n${said(plugins)}`,
+  description: `${description} ${said(plugins)}`,
 });
 
 const cap = { type: ['integer', 'null'], minimum: 0 } as const;
@@ -54,7 +54,7 @@ export const POLICY_SCHEMA: DocSchema = {
     scores: {
       type: 'object',
       properties: Object.fromEntries(Object.keys(SCORE_PLUGINS).map((name) => [name, { type: 'number', minimum: 0 }])),
-      description: `Weights of what it costs to give a ticket to an agent; the least wins.\n\n${said(SCORE_PLUGINS)}`,
+      description: `Weights of what it costs to give a ticket to an agent; the least wins. ${said(SCORE_PLUGINS)}`,
     },
     tiers: {
       type: 'object',
