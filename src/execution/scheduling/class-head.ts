@@ -41,7 +41,6 @@ export function leastOf(of: TicketClass, rule: HeadRule): number {
   }
   of.leastUsed = least;
   of.leastAccount = at < 0 ? null : accounts[at];
-  if (!rule.turns && least < Infinity && least > of.least) of.least = least;
   return least;
 }
 

@@ -51,13 +51,12 @@ export class FairShare {
     return found;
   }
 
-  /** A line of the company has come to compete. `start` = where the others of its class stand; −1 = nobody knows. */
-  enters(account: Account, start: number, fresh: boolean): void {
+  /** A line of the company has come to compete; not `fresh` = it was only away within a cycle. */
+  enters(account: Account, fresh: boolean): void {
     if (account.competing++ > 0) return;
     if (fresh) {
       const least = this.#competing.peek();
-      const from = start >= 0 ? start : least === undefined ? this.#floor : least.used;
-      if (account.used < from) account.used = from;
+      account.used = Math.max(account.used, least === undefined ? this.#floor : least.used);
       if (account.turns < this.#turnsFloor) account.turns = this.#turnsFloor;
       account.weight = this.#weightOf(account.instance);
     }

@@ -18,7 +18,7 @@ export const POLICY_SETTINGS = {
     what: 'After this wait, ms, a ticket is aged: it takes part in agingShare, whatever its order.',
   },
   agingShare: {
-    default: 0.1,
+    default: 0.02,
     min: 0,
     max: 1,
     what: 'Share of the assignments that goes to aged tickets, when there are any.',

@@ -62,8 +62,6 @@ export type TicketClass = Wanted & {
   busySince: number;
   /** When an agent other than of last resort had room. */
   roomAt: number;
-  /** What its companies had used at least when it was last looked at: where a new one starts. */
-  least: number;
   // agents; not kept up to date while `stale`
   stale: boolean;
   shared: AgentState[];

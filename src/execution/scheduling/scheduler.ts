@@ -71,7 +71,7 @@ export class Scheduler {
     );
     this.#fleet = new Fleet((of, isServed) => {
       for (const line of of.lines) {
-        if (isServed) this.#fair.enters(line.account, of.least, true);
+        if (isServed) this.#fair.enters(line.account, true);
         else this.#fair.leaves(line.account);
       }
     });
@@ -80,7 +80,7 @@ export class Scheduler {
       fill: (of) => this.#fleet.fill(of),
       forget: (of) => this.#fleet.empty(of),
       enters: (line, fresh) => {
-        if (line.class.members > 0) this.#fair.enters(line.account, line.class.least, fresh);
+        if (line.class.members > 0) this.#fair.enters(line.account, fresh);
       },
       leaves: (line) => {
         if (line.class.members > 0) this.#fair.leaves(line.account);

@@ -337,7 +337,6 @@ function newClass(key: string, wanted: Wanted, type: string): TicketClass {
     byInstance: new Map(),
     busySince: 0,
     roomAt: -Infinity,
-    least: -1,
     stale: true,
     shared: [],
     bound: new Map(),
