@@ -1,6 +1,7 @@
 import { fellBack, forgetHead, lineBefore, type HeadRule } from './class-head.ts';
 import { CRITICAL_ORDER, entryOrder, isBestEffort, type EntryOrder } from './entry-order.ts';
 import type { Estimates } from './estimates.ts';
+import { capsHit, isCapped, underGlobalCap, underLabelCaps } from './caps.ts';
 import { FairShare, lagUnits } from './fair-share.ts';
 import type { FilterMoment } from './filter-plugins.ts';
 import { Fleet } from './fleet.ts';
@@ -88,7 +89,9 @@ export class Scheduler {
       orderOf: (account) => (account.mode === 'critical' ? CRITICAL_ORDER : this.#order),
       standing: (entry) => this.#standing(entry),
     });
-    this.#placement = new Placement(policy, estimates, random, (state) => this.#underLabelCaps(state));
+    this.#placement = new Placement(policy, estimates, random, (state) =>
+      underLabelCaps(this.#policy.caps, this.#fleet, state),
+    );
     this.#moment = { now: -Infinity, guard, burstOpen, lastResortAfterMs: policy.lastResortAfterMs };
     this.#rule = { cycle: 0, turns: false, lag: 0, settle: (line) => this.#waiting.settle(line, this.#moment.now) };
     this.#use(policy);
@@ -207,25 +210,13 @@ export class Scheduler {
       waiting: this.size,
       lagMs,
       leastMs,
-      caps: this.#capsHit(account, of),
+      caps: capsHit(this.#policy.caps, this.#fleet, account, of),
     });
   }
 
   /** What waits by class, and what can do it. O(classes × their agents). */
   backlog(now: number): ClassBacklog[] {
     return [...this.#waiting.busy].map((of) => backlogOf(of, this.#options.estimates, now));
-  }
-
-  #capsHit(account: Account, of: TicketClass): string[] {
-    const { running, perCompany, perLabel } = this.#policy.caps;
-    const hit: string[] = [];
-    if (!this.#underGlobalCap()) hit.push(`running ${running}`);
-    if (this.#isCapped(account)) hit.push(`perCompany ${perCompany}`);
-    const labels = new Set(of.shared.filter((state) => !this.#underLabelCaps(state)).flatMap(({ capped }) => capped));
-    for (const label of labels)
-      if ((this.#fleet.labelRunning.get(label) ?? 0) >= perLabel[label])
-        hit.push(`perLabel ${label} ${perLabel[label]}`);
-    return hit;
   }
 
   /** One cycle over the agents that ask; at most `limit` assignments. What it assigns counts as begun. */
@@ -286,12 +277,12 @@ export class Scheduler {
   #assignShared(open: TicketClass[], limit: number, assignments: Assignment[]): void {
     const aside: Entry[] = [];
     const touched = new Set<TicketClass>();
-    while (assignments.length < limit && open.length > 0 && this.#underGlobalCap()) {
+    while (assignments.length < limit && open.length > 0 && underGlobalCap(this.#policy.caps, this.#fleet)) {
       const entry = pickTicket(open, this.#rule, this.#aging());
       if (entry === null) break;
       const { line } = entry;
       const of = line.class;
-      if (this.#isCapped(line.account)) {
+      if (isCapped(this.#policy.caps, line.account)) {
         this.#skip(line.account, touched);
         continue;
       }
@@ -313,7 +304,11 @@ export class Scheduler {
   #assignBound(instance: string, states: readonly AgentState[], limit: number, assignments: Assignment[]): void {
     const account = this.#fair.account(instance);
     const none = new Set<Line>();
-    while (assignments.length < limit && this.#underGlobalCap() && !this.#isCapped(account)) {
+    while (
+      assignments.length < limit &&
+      underGlobalCap(this.#policy.caps, this.#fleet) &&
+      !isCapped(this.#policy.caps, account)
+    ) {
       let best: Entry | null = null;
       for (const line of account.lines) {
         if (none.has(line) || !states.some((state) => state.left > 0 && state.fits.has(line.class))) continue;
@@ -382,22 +377,6 @@ export class Scheduler {
       forgetHead(of);
       touched.add(of);
     }
-  }
-
-  #underGlobalCap(): boolean {
-    const { running } = this.#policy.caps;
-    return running === null || this.#fleet.running < running;
-  }
-
-  #isCapped({ running }: Account): boolean {
-    const { perCompany } = this.#policy.caps;
-    return perCompany !== null && running >= perCompany;
-  }
-
-  #underLabelCaps({ capped }: AgentState): boolean {
-    for (const label of capped)
-      if ((this.#fleet.labelRunning.get(label) ?? 0) >= this.#policy.caps.perLabel[label]) return false;
-    return true;
   }
 }
 
