@@ -34,7 +34,7 @@ export function pickTicket(open: readonly TicketClass[], rule: HeadRule, agedSin
   let least = Infinity;
   for (const of of open) least = Math.min(least, leastOf(of, rule));
   if (least === Infinity) return null;
-  const limit = least + rule.lag;
+  const limit = limitOf(least, rule.lag);
   if (agedSince !== null) {
     let oldest: Entry | null = null;
     for (const of of open) {
@@ -48,4 +48,13 @@ export function pickTicket(open: readonly TicketClass[], rule: HeadRule, agedSin
     if (headOf(of, limit, rule) !== null && (best === null || headBefore(of, best))) best = of;
   }
   return best?.head ?? null;
+}
+
+/** In steps, so that a decision does not let other companies in and have every class looked at again. */
+const LIMIT_STEPS = 64;
+
+/** What a company may have used: at most the lag more than the least, at least as much as the least. */
+function limitOf(least: number, lag: number): number {
+  const step = lag / LIMIT_STEPS;
+  return step > 0 && step < Infinity ? Math.max(least, Math.floor((least + lag) / step) * step) : least + lag;
 }
