@@ -30,6 +30,10 @@ export const knowledgeSettings = (): KnowledgeSettings => ({
 
 /** Types of companies whose last poisoned agent is remembered. */
 const POISONED = 5_000;
+/** Share of an agent's slowness that is not the task's; less than all, so that the two cannot drift apart. */
+const BLAME = 0.9;
+/** What takes less is overhead and says nothing of an agent's speed. */
+const TELLING_MS = 10;
 
 /**
  * What is learned from attempts, joined: how long tickets take on an agent of ordinary speed, how each agent does by type,
@@ -88,8 +92,9 @@ export class Knowledge implements Estimates {
   observe({ at, instance, type, spec, agent, durationMs, result, errorClass, retryAfterMs }: Outcome): void {
     const ok = result === 'completed';
     const took = Math.max(1, durationMs);
-    const logRatio = Math.log(took / this.durations.expect(spec, instance));
-    const ordinary = took / this.trails.factor(type, agent, at);
+    // Against the median: against the mean, durations and factors would drive each other apart without end.
+    const logRatio = took < TELLING_MS ? null : Math.log(took / this.durations.upper(spec, instance, 0.5));
+    const ordinary = took / this.trails.factor(type, agent, at) ** BLAME;
     if (ok) this.durations.observe(spec, instance, at, ordinary);
     else if (errorClass === 'timeout') this.durations.observe(spec, instance, at, ordinary, true);
     if (ok || this.#blames(instance, type, agent, errorClass))
