@@ -15,6 +15,7 @@ export const SETTINGS_PAGE = join(fileURLToPath(import.meta.url), '../../docs/sc
 
 const WHAT_TABLE: Readonly<Record<keyof typeof SETTING_TABLES, string>> = {
   durations: 'How long tickets take, learned from results.',
+  sla: 'When a deadline counts as in danger.',
   trails: 'What is learned of each agent, by task type.',
   guards: 'Limits, circuit breakers, and ejection of outliers.',
   speculation: 'Second attempts of tickets that take too long.',

@@ -23,6 +23,17 @@ import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
 import { planOperations } from './execution/plans/plan-operations.ts';
 import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { ticketOperations } from './execution/plans/ticket-operations.ts';
+import type { ClassBacklog } from './execution/scheduling/why.ts';
+import { classNameOf } from './execution/swarm/class-name.ts';
+import { explainPlan } from './execution/swarm/explain-plan.ts';
+import { Forecaster } from './execution/swarm/forecaster.ts';
+import { LiveSwarm, type LiveSwarmOptions } from './execution/swarm/live-swarm.ts';
+import { schedulingOperations } from './execution/swarm/scheduling-operations.ts';
+import type { Swarm } from './execution/swarm/swarm.ts';
+import { whyTicket } from './execution/swarm/why-ticket.ts';
+import type { CompanyWriter } from './execution/flow/company-writer.ts';
+import type { LivePlan } from './execution/flow/live-plan.ts';
+import { ColmeiaError } from './platform/errors.ts';
 import { Replicas } from './execution/replicas/replicas.ts';
 import { embeddedWriters, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
 import { JournalFeed } from './platform/bus/journal-feed.ts';
@@ -61,6 +72,10 @@ export type ColmeiaOptions = {
   heartbeatIntervalMs?: number;
   /** Tickets that have not come to an end, of one company, before its decisions are refused. Default 100,000. */
   maxOpenTicketsPerCompany?: number;
+  /** How tickets are ordered and placed, see docs/scheduling.md; a policy that was set at run time counts instead. Default: the preset adaptive. */
+  scheduling?: Record<string, unknown>;
+  /** Tickets that run at once in this process, at most. Default 100. */
+  maxParallelTickets?: number;
   /** C1 and C2: limits, timeouts, retries. */
   policy?: Partial<FlowPolicy>;
   telemetry?: { url: string; secret: string | null } | null;
@@ -77,6 +92,8 @@ const engines = new WeakMap<Colmeia, FlowEngine>();
 
 /** For tests that do to the engine of a Colmeia what only its scheduler does. */
 export const engineOf = (colmeia: Colmeia): FlowEngine => engines.get(colmeia)!;
+
+const DEFAULT_PARALLEL = 100;
 
 const DEFAULT_POLICY: FlowPolicy = {
   tickets: TICKET_POLICY,
@@ -97,6 +114,8 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     leaseDurationMs: config.leaseDurationMs,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
+    scheduling: config.scheduling,
+    maxParallelTickets: config.maxParallelTickets,
     policy: {
       tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
       backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
@@ -112,6 +131,27 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     otelEndpoint: config.otelEndpoint,
     debug: config.logLevel === 'debug' || config.logLevel === 'trace',
   };
+}
+
+/** null = the plan is not open. */
+function withPlan<T>(engine: FlowEngine, key: number, tell: (plan: LivePlan) => T): T | null {
+  const plan = engine.plan(key);
+  return plan === null ? null : tell(plan);
+}
+
+/** Why a new decision is refused because the fleet is far over what it can carry; null = it is taken. */
+function refusalOf(swarm: Swarm, engine: FlowEngine, instance: string): ColmeiaError | null {
+  if (swarm.contingency.step === 0) return null;
+  const companies = engine.ownedCompanies().map((name) => ({ name, open: engine.openTickets(name) }));
+  const waiting = companies.filter(({ open }) => open > 0);
+  const weights = waiting.reduce((sum, { name }) => sum + swarm.scheduler.weightOf(name), 0);
+  const open = engine.openTickets(instance);
+  const all = waiting.reduce((sum, each) => sum + each.open, 0);
+  const share = weights === 0 ? Infinity : (all * swarm.scheduler.weightOf(instance)) / weights;
+  const refused = swarm.refusal({ instance, open, share });
+  if (refused === null) return null;
+  const message = `the fleet is overloaded: company "${instance}" has ${open} open tickets, and its share of the queue is ${Math.floor(share)}`;
+  return new ColmeiaError('QUEUE_FULL', message, refused);
 }
 
 /**
@@ -137,27 +177,56 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     noteAttempts(registry, rows);
     status.observe(rows);
     logCommitted(log, rows, options.debug ?? false);
+    live.committed(rows);
   };
   const consumers: Consumer[] = [];
   const onOwned = (change: { taken: { name: string; planIds: string[] }[]; given: string[] }): void => {
     for (const { name, planIds } of change.taken) status.loaded(name, planIds);
     for (const name of change.given) status.forget(name);
+    live.disowned(change.given);
     for (const consumer of consumers) consumer.refresh();
   };
+  const instances = new InstanceDirectory(store);
+  const live = await LiveSwarm.open({
+    store,
+    clock,
+    random,
+    feed,
+    log,
+    document: options.scheduling ?? {},
+    caps: { running: options.maxParallelTickets ?? DEFAULT_PARALLEL },
+    tierOf: (name) => instances.tierOf(name),
+    owns: (name) => engine.owns(name),
+    append: (name, events, statements) => append(name, events, statements),
+  });
+  const { swarm } = live;
+  registry.onAgent = (agent, key) => swarm.setAgent(agent, key);
+  const forecaster = new Forecaster({
+    swarm,
+    now: () => clock.now(),
+    plansOf: (name) => engine.openPlansOf(name),
+  });
   const engine = new FlowEngine({
     store,
     clock,
     random,
     registry,
+    dispatcher: swarm,
+    watch: forecaster,
+    admit: (name) => refusalOf(swarm, engine, name),
     onCommitted,
     onOwned,
     maxOpenTicketsPerCompany: options.maxOpenTicketsPerCompany,
     ...engineObservers(metrics, clock),
     log,
   });
-  const instances = new InstanceDirectory(store);
   const authenticator = new Authenticator(store, clock);
-  const writer = localWriter({ engine, registry, store });
+  const writer: CompanyWriter = {
+    ...localWriter({ engine, registry, store }),
+    why: async ({ key, n }) => withPlan(engine, key, (plan) => whyTicket(swarm, plan, n, clock.now())),
+    explain: async ({ key }) => withPlan(engine, key, (plan) => explainPlan(swarm, forecaster, plan, clock.now())),
+  };
+  const backlog = (): ClassBacklog[] => swarm.scheduler.backlog(clock.now());
   const own = async (): Promise<void> => engine.own((await instances.all()).map(({ name }) => name));
 
   let replicas: Replicas | null = null;
@@ -176,7 +245,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
       instances,
       host,
       advertise,
-      methods: peerMethods(writer, engine, registry),
+      methods: peerMethods(writer, engine, registry, backlog),
       heard: () => registry.takeHeard(),
       heardEveryMs: Math.min(1_000, heartbeatIntervalMs / 4),
       log,
@@ -184,13 +253,16 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
   }
   const writers =
     replicas === null
-      ? embeddedWriters(writer, engine, registry)
-      : replicatedWriters({ writer, engine, registry, replicas, unavailable: () => store.unavailable() });
+      ? embeddedWriters(writer, engine, registry, backlog)
+      : replicatedWriters({ writer, engine, registry, replicas, unavailable: () => store.unavailable(), backlog });
+  const append: LiveSwarmOptions['append'] = (instance, events, statements) =>
+    writers.at(instance, (at) => at.append({ instance, events, statements }));
   const agentLife = journalAgentLife({ registry, engine, log });
   for (const { instance, spec, state } of await listPeople(store)) registry.put(instance, spec, state);
   await authenticator.start();
   await feed.start();
   await (replicas === null ? own() : replicas.start());
+  await live.start();
 
   const context: Context = {
     store,
@@ -198,6 +270,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     engine,
     registry,
     writers,
+    swarm,
     instances,
     policy,
     metrics,
@@ -222,18 +295,24 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     silentAgents: () => registry.silent,
     leases: () => registry.leaseCount,
     readers: () => feed.readers,
+    budget: () => swarm.budget.worst(clock.now()),
+    backlog: () =>
+      backlog().map(({ class: key, backlogMs, capacity }) => {
+        return { class: classNameOf(key), backlogSeconds: backlogMs / 1_000, capacity };
+      }),
+    degradation: () => swarm.contingency.step,
     consumers: () => consumers,
   });
 
-  const append: Parameters<typeof keyOperations>[0]['append'] = (instance, events, statements) =>
-    writers.at(instance, (at) => at.append({ instance, events, statements }));
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     registry.close();
     agentLife.stop();
     await Promise.all(consumers.map((consumer) => consumer.stop()));
     await feed.stop();
+    await live.quiet();
     await engine.stop();
+    await live.stop();
     await replicas?.stop();
     authenticator.stop();
     await store.close();
@@ -245,6 +324,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     agents: agentOperations(context),
     leases: leaseOperations(context),
     inbox: inboxOperations(context),
+    scheduling: schedulingOperations(context, live),
     instances: instanceOperations({
       instances,
       append,
@@ -257,7 +337,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
       mustDirect(who);
       return { ...status.view(filterOf(who, undefined)), cached: true };
     },
-    ...healthOperations(store, replicas, clock),
+    ...healthOperations(store, replicas, clock, swarm.contingency),
     metrics: () => metrics.text(),
     close: () => (closing ??= close()),
   };

@@ -1,4 +1,5 @@
 import type { Colmeia, HealthView } from './colmeia.ts';
+import type { Contingency } from './execution/scheduling/contingency/contingency.ts';
 import type { Replicas } from './execution/replicas/replicas.ts';
 import type { Clock } from './platform/clock.ts';
 import type { Store } from './platform/store/store.ts';
@@ -9,14 +10,20 @@ export function healthOperations(
   store: Store,
   replicas: Replicas | null,
   clock: Clock,
+  contingency: Contingency,
 ): Pick<Colmeia, 'health' | 'ready'> {
   const checks = (): HealthView['checks'] => {
     const away = store.unavailable();
+    const reached = contingency.steps().filter(({ active }) => active);
     return {
       database:
         away === null
           ? { status: 'ok', detail: store.tier }
           : { status: 'unavailable', detail: `the database is not available: ${away}` },
+      service:
+        reached.length === 0
+          ? { status: 'ok' }
+          : { status: 'reduced', detail: reached.map(({ step, what }) => `${step}. ${what}`).join(' ') },
       ...(replicas === null
         ? {}
         : {
@@ -36,7 +43,8 @@ export function healthOperations(
     ready() {
       const found = checks();
       const isReady = found.database.status === 'ok';
-      return { status: isReady ? 'ready' : 'not_ready', mode: isReady ? 'full' : 'degraded', checks: found };
+      const isFull = isReady && found.service.status === 'ok';
+      return { status: isReady ? 'ready' : 'not_ready', mode: isFull ? 'full' : 'degraded', checks: found };
     },
   };
 }

@@ -3,6 +3,7 @@ import type { AgentRegistry } from './agents/agent-registry.ts';
 import type { CompanyWriters } from './flow/company-writer.ts';
 import type { FlowEngine } from './flow/flow-engine.ts';
 import type { FlowPolicy } from './plans/prepare-decision.ts';
+import type { Swarm } from './swarm/swarm.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Metrics } from '../platform/observability/metrics.ts';
 import type { Store } from '../platform/store/store.ts';
@@ -14,6 +15,7 @@ export type Context = {
   engine: FlowEngine;
   registry: AgentRegistry;
   writers: CompanyWriters;
+  swarm: Swarm;
   instances: InstanceDirectory;
   policy: FlowPolicy;
   metrics: Metrics;

@@ -23,6 +23,8 @@ export type Config = {
   instance: string;
   slaDefaultTimeoutMs: number;
   maxParallelTickets: number;
+  /** How tickets are ordered and placed: the preset, or the document that a file holds. */
+  scheduling: Record<string, unknown>;
   leaseDurationMs: number;
   heartbeatIntervalMs: number;
   retryBaseMs: number;
@@ -59,6 +61,7 @@ export const VARIABLES = {
   COLMEIA_AGENTS: '',
   COLMEIA_LEASE_DURATION_MS: '30000',
   COLMEIA_HEARTBEAT_INTERVAL_MS: '10000',
+  COLMEIA_SCHEDULING: 'adaptive',
   COLMEIA_RETRY_BASE_MS: '1000',
   COLMEIA_RETRY_MAX_MS: '60000',
   COLMEIA_MAX_PLAN_TASKS: '10000',
@@ -102,6 +105,7 @@ export function readConfig(env: Environment, cwd: string): Config {
     instance: read.text('INSTANCE_NAME')!,
     slaDefaultTimeoutMs: read.integer('SLA_DEFAULT_TIMEOUT_MS', 1),
     maxParallelTickets: read.integer('SCHEDULER_MAX_PARALLEL_TICKETS', 1),
+    scheduling: scheduling(read),
     leaseDurationMs: read.integer('COLMEIA_LEASE_DURATION_MS', 100),
     heartbeatIntervalMs: read.integer('COLMEIA_HEARTBEAT_INTERVAL_MS', 50),
     retryBaseMs: read.integer('COLMEIA_RETRY_BASE_MS', 0),
@@ -252,6 +256,22 @@ function databaseUrl(read: Reader): Secret | null {
   if (URL.parse(url) === null)
     read.fault('POSTGRES_HOST', 'must be a host name, an address or the folder of a Unix socket');
   return new Secret(url);
+}
+
+/** A word is the name of a preset; anything with a dot or a slash is a JSON file. */
+function scheduling(read: Reader): Record<string, unknown> {
+  const said = read.text('COLMEIA_SCHEDULING')!;
+  if (!/[./\\]/.test(said)) return { preset: said };
+  const file = read.path('COLMEIA_SCHEDULING')!;
+  try {
+    const document: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof document === 'object' && document !== null && !Array.isArray(document))
+      return document as Record<string, unknown>;
+    read.fault('COLMEIA_SCHEDULING', `${file} must hold a JSON object`);
+  } catch (error) {
+    read.fault('COLMEIA_SCHEDULING', `${file} cannot be read: ${(error as Error).message}`);
+  }
+  return {};
 }
 
 const LEVEL_NAMES: Record<string, LogLevel> = { warning: 'warn', critical: 'fatal', off: 'silent', none: 'silent' };

@@ -217,6 +217,13 @@ async function keepOrder(
       await time.sleep(3_000); // the last answer is on its way, and the leases of a former owner run out
       const kept = world.processes.find((process) => process.isAlive && process.registry.leaseCount > 0);
       if (kept !== undefined) invariants.broken(`${kept.registry.leaseCount} leases outlive their plans`);
+      const running = world.processes.find(
+        (process) => process.isAlive && process.swarm.running + process.swarm.size > 0,
+      );
+      if (running !== undefined)
+        invariants.broken(
+          `the scheduler has ${running.swarm.running} attempts and ${running.swarm.size} tickets of ended plans`,
+        );
       world.isDone = true;
       return;
     }

@@ -3,6 +3,9 @@ import { AgentRegistry } from '../../src/execution/agents/agent-registry.ts';
 import type { CompanyWriter } from '../../src/execution/flow/company-writer.ts';
 import { FlowEngine, type CommittedRow } from '../../src/execution/flow/flow-engine.ts';
 import { localWriter } from '../../src/execution/flow/local-writer.ts';
+import { readSchedulingConfig } from '../../src/execution/swarm/scheduling-config.ts';
+import { outcomesOf } from '../../src/execution/swarm/outcomes-of.ts';
+import { Swarm } from '../../src/execution/swarm/swarm.ts';
 import { restorePlan, type KeptPlan } from '../../src/execution/flow/restore.ts';
 import { rulesOf } from '../../src/execution/plans/generate-tickets.ts';
 import { leaseIdOf } from '../../src/execution/plans/plan.ts';
@@ -32,6 +35,7 @@ export type ProcessWorld = {
 export class SimulatedProcess {
   readonly registry: AgentRegistry;
   readonly engine: FlowEngine;
+  readonly swarm: Swarm;
   readonly writer: CompanyWriter;
   isAlive = true;
   readonly #world: ProcessWorld;
@@ -49,11 +53,20 @@ export class SimulatedProcess {
     const store: Store = plant.store?.(this.#connection, (ms) => time.sleep(ms)) ?? this.#connection;
     const registry = new AgentRegistry(clock, LEASE_MS, HEARTBEAT_MS);
     this.registry = plant.registry?.(registry) ?? registry;
-    const onCommitted = (rows: readonly CommittedRow[]): void => this.#checkCommitted(rows);
+    const onCommitted = (rows: readonly CommittedRow[]): void => {
+      this.#checkCommitted(rows);
+      for (const row of rows)
+        for (const outcome of outcomesOf(row, (planId) => row.planOf(planId))) this.swarm.learn(outcome, true);
+    };
     const log = (level: string, data: Record<string, unknown>, message: string): void =>
       this.#checkLog(level, data, message);
-    this.engine = new FlowEngine({ store, clock, random, registry: this.registry, onCommitted, log });
-    const writer = localWriter({ engine: this.engine, registry: this.registry, store });
+    const config = readSchedulingConfig({});
+    this.swarm = new Swarm({ config, random, tierOf: () => 'bronze', onBusy: () => {} });
+    this.registry.onAgent = (agent, key) => this.swarm.setAgent(agent, key);
+    const dispatcher = this.swarm;
+    this.engine = new FlowEngine({ store, clock, random, registry: this.registry, dispatcher, onCommitted, log });
+    const explained = { why: async () => null, explain: async () => null };
+    const writer = { ...localWriter({ engine: this.engine, registry: this.registry, store }), ...explained };
     this.writer = plant.writer?.(writer) ?? writer;
   }
 

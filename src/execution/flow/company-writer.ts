@@ -4,6 +4,8 @@ import type { Statements } from './flow-store.ts';
 import type { PlanContent } from './live-plan.ts';
 import type { Submission, Submitted } from './submission.ts';
 import type { By } from './flow-batch.ts';
+import type { ClassBacklog } from '../scheduling/why.ts';
+import type { ExplainView, WhyView } from '../swarm/scheduling-views.ts';
 import type { AgentSpec, AgentState, Lease } from '../agents/agent.ts';
 import type { InboxSearch } from '../agents/inbox.ts';
 import type { ReportedUsage } from '../agents/token-usage.ts';
@@ -49,6 +51,10 @@ export type CompanyWriter = {
   /** Gives a ticket to a person past the scheduler; answers the fencing token. Throws PLAN_STATE. */
   claim(input: { instance: string; key: number; n: number; agent: string; who: By }): Promise<number>;
   heartbeat(input: LeaseRef & { progress?: number; logs?: string[] }): Promise<{ expiresAt: number; cancel: boolean }>;
+  /** Why a ticket of an open plan does not run; null = the plan is not open. */
+  why(input: { instance: string; key: number; n: number }): Promise<WhyView | null>;
+  /** When an open plan ends, and why then; null = it is not open. */
+  explain(input: { instance: string; key: number }): Promise<ExplainView | null>;
   append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
 };
 
@@ -60,6 +66,8 @@ export type CompanyWriters = {
   poll(agent: KnownAgent, max: number, waitMs: number, signal?: AbortSignal): Promise<GrantedLease[]>;
   /** What waits for people, from every replica that can be reached; in no order. */
   inbox(search: InboxSearch): Promise<InboxItem[]>;
+  /** What waits, of each replica that answers. */
+  backlogs(): Promise<ClassBacklog[][]>;
   /** An agent has changed or gone: every replica hears of it. */
   agentChanged(news: AgentNews): void;
 };

@@ -113,6 +113,10 @@ export class FlowEngine implements JournalWriter {
     return this.#owned.plans.get(key) ?? null;
   }
 
+  openPlansOf(instance: string): Iterable<LivePlan> {
+    return this.#owned.companies.get(instance)?.plans ?? [];
+  }
+
   allOpenPlans(): Iterable<LivePlan> {
     return this.#owned.plans.values();
   }

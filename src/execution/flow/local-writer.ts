@@ -25,7 +25,7 @@ export function localWriter({
   engine: FlowEngine;
   registry: AgentRegistry;
   store: Store;
-}): CompanyWriter {
+}): Omit<CompanyWriter, 'why' | 'explain'> {
   const usageOf = ({ agent }: Lease, usage: ReportedUsage): AgentUsage => ({
     agent,
     ...pricedUsage(usage, registry.get(agent)?.spec.labels ?? {}),

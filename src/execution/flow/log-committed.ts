@@ -20,6 +20,7 @@ const LEVELS: Record<string, Level> = {
   'ticket.retrying': 'info',
   'ticket.failed': 'warn',
   'ticket.late': 'warn',
+  'plan.at_risk': 'warn',
   'incident.raised': 'error',
 };
 

@@ -28,6 +28,7 @@ export function engineObservers(
 /** The one activity of existing dashboards that agents do; its name is bounded, unlike task ids. */
 const ACTIVITY = 'execute_ticket';
 const TASK_TYPES = new Set(['BUILD', 'DEPLOY', 'TEST', 'VALIDATE', 'EXECUTE', 'COMPENSATE', 'QUERY', 'TRANSFORM']);
+const MODES = new Set(['normal', 'tight', 'critical']);
 const RISK_BANDS = new Set(['low', 'medium', 'high', 'critical']);
 
 type Data = Record<string, unknown>;
@@ -127,6 +128,13 @@ function observeSeldom(metrics: Metrics, type: string, data: Data | undefined): 
       return metrics.slaViolations.inc({ risk_band: known(RISK_BANDS, data?.risk_band) });
     case 'incident.raised':
       return metrics.incidents.inc();
+    case 'plan.at_risk':
+      if (data?.first === true) metrics.deadlineApproaching.inc();
+      return;
+    case 'burst.activated':
+      return metrics.burstActivations.inc();
+    case 'budget.mode_changed':
+      return metrics.modeChanges.inc({ mode: known(MODES, data?.to) });
   }
 }
 

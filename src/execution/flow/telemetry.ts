@@ -42,6 +42,16 @@ function ofPlan(event: RecordedEvent, correlation: PlanCorrelation | null): Said
       return [failed('C1', faultsOf(data), 'invalid')];
     case 'plan.rejected':
       return [failed('C1', data.why, 'rejected'), ended('REJECTED', false, data)];
+    case 'plan.at_risk':
+      // The record knows no warning: a violation that has not happened, and says so.
+      return [
+        {
+          event_type: 'SLA_VIOLATION',
+          step: 'C4',
+          status: data.level === 'certain' ? 'WILL_MISS' : 'AT_RISK',
+          sla_compliant: null,
+        },
+      ];
     case 'plan.consolidating':
       return [completed('C3'), started('C5')];
     case 'plan.completed':

@@ -8,6 +8,7 @@ import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { tokenOf } from '../flow/attempt.ts';
 import type { PlanAction } from '../flow/company-writer.ts';
+import { endedPlan } from '../swarm/explain-plan.ts';
 import { checkPlan } from './check-plan.ts';
 import { findPlan } from './find-plan.ts';
 import { generateTickets } from './generate-tickets.ts';
@@ -78,6 +79,11 @@ export function planOperations(context: Context): Colmeia['plans'] {
     async get(who, ref) {
       const plan = await findPlan(context, who, ref);
       return detailOf(context, who, plan);
+    },
+    async explain(who, ref) {
+      const { plan_id, instance, key, status } = await findPlan(context, who, ref);
+      const live = await context.writers.at(instance, (writer) => writer.explain({ instance, key }));
+      return live ?? endedPlan(context.swarm, { plan_id, instance, status }, context.clock.now());
     },
     async list(who, query) {
       mustDirect(who);

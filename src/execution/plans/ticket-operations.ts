@@ -5,6 +5,9 @@ import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
 import type { Principal } from '../../trust/identity/principal.ts';
 import { agentIdOf } from '../agents/agent.ts';
 import type { Context } from '../context.ts';
+import { typeOf } from '../scheduling/outcome.ts';
+import { hideOthers } from '../swarm/hide-others.ts';
+import { whyEnded } from '../swarm/why-ticket.ts';
 import { findPlan } from './find-plan.ts';
 import { tokenOf } from '../flow/attempt.ts';
 import { leaseIdOf, parseTicketId } from './plan.ts';
@@ -32,6 +35,19 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
       const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
       if (!found) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
       return ticketView(context, found);
+    },
+    async why(who, ticketId) {
+      mustDirect(who);
+      const place = parseTicketId(ticketId);
+      const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
+      if (!found) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
+      const { of, ticket } = found;
+      const { instance } = of;
+      const live = await context.writers.at(instance, (writer) => writer.why({ instance, ...place }));
+      if (live !== null) return hideOthers(who, live);
+      const task_type = typeOf(ticket.spec);
+      const ended = { ticket_id: ticketId, plan_id: of.plan_id, instance, task_type, state: ticket.status };
+      return whyEnded(ended, context.clock.now());
     },
     async byPlan(who, ref, query) {
       const plan = await findPlan(context, who, ref);

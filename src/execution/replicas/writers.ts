@@ -10,6 +10,7 @@ import type { FlowEngine } from '../flow/flow-engine.ts';
 import { grantedLease } from '../flow/local-writer.ts';
 import { ENGINE } from '../flow/flow-batch.ts';
 import { parseLeaseId } from '../plans/plan.ts';
+import type { ClassBacklog } from '../scheduling/why.ts';
 import type { PeerMethods } from './peers.ts';
 import type { Replica } from './replica-store.ts';
 import type { Replicas } from './replicas.ts';
@@ -33,18 +34,29 @@ export function localPoll({ engine, registry }: { engine: FlowEngine; registry: 
 }
 
 /** Embedded: every company is at home here. */
-export function embeddedWriters(writer: CompanyWriter, engine: FlowEngine, registry: AgentRegistry): CompanyWriters {
+export function embeddedWriters(
+  writer: CompanyWriter,
+  engine: FlowEngine,
+  registry: AgentRegistry,
+  backlog: () => ClassBacklog[],
+): CompanyWriters {
   const poll = localPoll({ engine, registry });
   return {
     at: (_instance, ask) => ask(writer),
     poll: (agent, max, waitMs, signal) => poll({ agent, max, waitMs }, signal),
     inbox: async (search) => searchInbox(engine, registry, search),
+    backlogs: async () => [backlog()],
     agentChanged: (news) => learnOfAgent(engine, registry, news),
   };
 }
 
 /** What the other replicas may ask of this one. */
-export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry: AgentRegistry): PeerMethods {
+export function peerMethods(
+  writer: CompanyWriter,
+  engine: FlowEngine,
+  registry: AgentRegistry,
+  backlog: () => ClassBacklog[],
+): PeerMethods {
   const poll = localPoll({ engine, registry });
   const polls = new Map<string, AbortController>();
   const calls = Object.entries(writer).map(([name, call]) => [name, { call: (input: never) => call(input) }]);
@@ -64,6 +76,7 @@ export function peerMethods(writer: CompanyWriter, engine: FlowEngine, registry:
     },
     endPoll: { call: async ({ id }: { id: string }) => polls.get(id)?.abort() },
     release: { call: async (leases: GrantedLease[]) => release(engine, leases) },
+    backlog: { call: async () => backlog() },
     agentChanged: { call: async (news: AgentNews) => learnOfAgent(engine, registry, news) },
     agentsHeard: { call: async (signs: SignOfLife[]) => registry.heardElsewhere(signs) },
     inbox: { call: async (search: InboxSearch) => searchInbox(engine, registry, search) },
@@ -101,8 +114,9 @@ export function replicatedWriters(options: {
   replicas: Replicas;
   /** Why the database is away; null = it is there. */
   unavailable: () => string | null;
+  backlog: () => ClassBacklog[];
 }): CompanyWriters {
-  const { writer, engine, registry, replicas, unavailable } = options;
+  const { writer, engine, registry, replicas, unavailable, backlog } = options;
   const poll = localPoll({ engine, registry });
   const { client } = replicas;
 
@@ -179,6 +193,11 @@ export function replicatedWriters(options: {
       }
     },
     poll: pollAll,
+    async backlogs() {
+      const asked = replicas.others().map((replica) => client.call<ClassBacklog[]>(replica, 'backlog', {}));
+      const answered = await Promise.allSettled(asked); // one that does not answer is going, and its companies with it
+      return [backlog(), ...answered.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))];
+    },
     async inbox(search) {
       const asked = replicas.others().map((other) => client.call<InboxItem[]>(other, 'inbox', search).catch(() => []));
       return [...searchInbox(engine, registry, search), ...(await Promise.all(asked)).flat()];

@@ -17,12 +17,17 @@ export function underLabelCaps(caps: Caps, fleet: Fleet, { capped }: AgentState)
   return true;
 }
 
-/** The caps that keep tickets of the company in the class from agents now, as in `perLabel provider=openai 10`. */
-export function capsHit(caps: Caps, fleet: Fleet, account: Account, of: TicketClass): string[] {
-  const hit: string[] = [];
-  if (!underGlobalCap(caps, fleet)) hit.push(`running ${caps.running}`);
-  if (isCapped(caps, account)) hit.push(`perCompany ${caps.perCompany}`);
-  for (const label of new Set(of.shared.flatMap(({ capped }) => capped)))
-    if (isLabelCapped(caps, fleet, label)) hit.push(`perLabel ${label} ${caps.perLabel[label]}`);
+/** A cap that is reached: `running`, `company`, or a label as `provider=openai`. */
+export type CapHit = { name: string; limit: number; running: number };
+
+/** The caps that keep tickets of the company in the class from agents now. */
+export function capsHit(caps: Caps, fleet: Fleet, account: Account, of: TicketClass): CapHit[] {
+  const hit: CapHit[] = [];
+  if (!underGlobalCap(caps, fleet)) hit.push({ name: 'running', limit: caps.running!, running: fleet.running });
+  if (isCapped(caps, account)) hit.push({ name: 'company', limit: caps.perCompany!, running: account.running });
+  for (const label of new Set(of.shared.flatMap(({ capped }) => capped))) {
+    const running = fleet.labelRunning.get(label) ?? 0;
+    if (isLabelCapped(caps, fleet, label)) hit.push({ name: label, limit: caps.perLabel[label], running });
+  }
   return hit;
 }

@@ -7,14 +7,8 @@ export type EntryOrder = readonly OrderPlugin[];
 
 export const entryOrder = (names: readonly OrderName[]): EntryOrder => names.map((name) => ORDER_PLUGINS[name]);
 
-/** Low risk and low priority: what waits first when a company's error budget burns. */
-export const isBestEffort = ({ spec }: ReadyTicket): boolean => spec.risk_band === 'low' && spec.priority === 'LOW';
-
 /** The order inside a company whose error budget burns critically. */
-export const CRITICAL_ORDER: EntryOrder = [
-  { what: 'Best effort waits.', key: (ticket) => Number(isBestEffort(ticket)) },
-  ...entryOrder(['score', 'deadline', 'first-come']),
-];
+export const CRITICAL_ORDER: EntryOrder = [...entryOrder(['best-effort-last', 'score', 'deadline', 'first-come'])];
 
 export function keysOf(order: EntryOrder, ticket: ReadyTicket, moment: OrderMoment): number[] {
   const keys: number[] = [];

@@ -38,6 +38,7 @@ export class FairShare {
         used: 0,
         turns: 0,
         pending: 0,
+        waitingMs: 0,
         weight: this.#weightOf(instance),
         running: 0,
         competing: 0,
@@ -81,6 +82,16 @@ export class FairShare {
     const units = unitsOf(expectedMs, weight);
     account.pending -= units;
     this.#use(account, unitsOf(realMs, weight) - units);
+  }
+
+  /** Used elsewhere. */
+  charge(account: Account, ms: number, weight: number): void {
+    this.#use(account, unitsOf(ms, weight));
+  }
+
+  /** What is expected of all that runs, from its start to its end. */
+  runningMs({ pending, weight }: Account): number {
+    return (pending / UNITS_PER_MS) * weight;
   }
 
   countTurn(account: Account, by: 1 | -1): void {

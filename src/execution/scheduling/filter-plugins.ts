@@ -10,6 +10,10 @@ export type FilterMoment = {
   burstOpen(classKey: string, now: number): boolean;
   /** How long no other agent has had room before an agent of last resort may, ms. */
   lastResortAfterMs: number;
+  /** Agents of last resort may work for the class at all. */
+  lastResortOpen(classKey: string): boolean;
+  /** People who offer it (label fallback) may get what did not ask for a person. */
+  peopleOpen(): boolean;
 };
 
 /**
@@ -43,7 +47,10 @@ export const FILTER_PLUGINS = {
   },
   person: {
     what: 'It is a person, and the ticket does not ask for one.',
-    fits: ({ capabilities }, { kind }) => kind !== 'person' || capabilities.length > 0,
+    fits: ({ capabilities }, { kind, labels }) =>
+      kind !== 'person' || capabilities.length > 0 || labels.fallback === 'true',
+    allows: (_ticket, { capabilities }, { agent }, { peopleOpen }) =>
+      agent.kind !== 'person' || capabilities.length > 0 || peopleOpen(),
   },
   region: {
     what: 'It is not in the region that the ticket requires.',
@@ -75,9 +82,12 @@ export const FILTER_PLUGINS = {
     allows: (_ticket, { key }, { burst }, { burstOpen, now }) => !burst || burstOpen(key, now),
   },
   'last-resort': {
-    what: 'It is an agent of last resort, and others have had room.',
-    allows: (_ticket, { roomAt, busySince }, { lastResort }, { now, lastResortAfterMs }) =>
-      !lastResort || now - Math.max(roomAt, busySince) >= lastResortAfterMs,
+    what: 'It is an agent of last resort: others have had room, the class is not overloaded, or the ticket came from another cluster.',
+    allows: ({ spec }, { key, roomAt, busySince }, { lastResort }, { now, lastResortAfterMs, lastResortOpen }) =>
+      !lastResort ||
+      (spec.metadata.diverted_through === undefined &&
+        now - Math.max(roomAt, busySince) >= lastResortAfterMs &&
+        lastResortOpen(key)),
   },
 } as const satisfies Record<string, FilterPlugin>;
 export type FilterName = keyof typeof FILTER_PLUGINS;

@@ -1,15 +1,15 @@
 import { Heap } from '../../platform/heap.ts';
 import { clearanceOf, FILTER_PLUGINS, type FilterName, type FilterPlugin } from './filter-plugins.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
-import type { AgentState, Run, TicketClass } from './scheduler-state.ts';
+import type { AgentState, Run, TicketClass, Wanted } from './scheduler-state.ts';
 
-/** Plan keys and ticket numbers as one number: exact up to 2^32 plans of 2^20 tickets. */
-const ticketKey = (plan: number, n: number): number => plan * 0x10_0000 + n;
+/** Plan keys take all the digits that a number has. */
+const ticketKey = (plan: number, n: number): string => `${plan}/${n}`;
 
 /** The agents, what each can do, and what runs where. */
 export class Fleet {
   readonly #agents = new Map<string, AgentState>();
-  readonly #runs = new Map<number, Run[]>();
+  readonly #runs = new Map<string, Run[]>();
   /** How many run by cap: `label=value`. */
   readonly labelRunning = new Map<string, number>();
   #filters: readonly FilterPlugin[] = [];
@@ -162,9 +162,14 @@ export class Fleet {
     if (known?.size === 0) this.#orphans.delete(run.agent);
   }
 
+  /** Whether the filters of the policy that look at the class let the agent have such tickets. */
+  canDo(wanted: Wanted, agent: SchedulerAgent): boolean {
+    return this.#filters.every((filter) => filter.fits!(wanted, agent));
+  }
+
   #fit(state: AgentState, of: TicketClass): void {
     const { agent } = state;
-    if (!this.#filters.every((filter) => filter.fits!(of, agent))) return;
+    if (!this.canDo(of, agent)) return;
     let list = of.shared;
     if (agent.instance !== null) {
       list = of.bound.get(agent.instance) ?? [];

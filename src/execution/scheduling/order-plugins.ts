@@ -1,4 +1,5 @@
 import { standingScore, urgency, URGENCY_STEPS } from '../plans/priority-score.ts';
+import { isBestEffort } from './contingency/degradation.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 
 /** What an order plugin may look at beside the ticket. */
@@ -48,6 +49,10 @@ export const ORDER_PLUGINS = {
   'latest-start': {
     what: 'Earliest deadline less the rest of the plan first (least slack).',
     key: (ticket, { base }) => Math.min(ticket.deadline - Math.max(base, ticket.rank), ticket.readyAt + HORIZON_MS),
+  },
+  'best-effort-last': {
+    what: 'Tickets of low priority and low risk wait for all others.',
+    key: ({ spec }) => Number(isBestEffort(spec)),
   },
   rank: { what: 'Longest way to the end of the plan first.', key: (ticket) => -ticket.rank },
   longest: { what: 'Longest expected duration first.', key: (_ticket, { base }) => -base },

@@ -20,7 +20,7 @@ describe('parsePolicy', () => {
   });
 
   it('changes what is named and nothing else', () => {
-    const { policy } = parsePolicy({ lagSeconds: 600, hold: false, caps: { perLabel: { 'provider=openai': 10 } } });
+    const { policy } = parsePolicy({ lag_seconds: 600, hold: false, caps: { per_label: { 'provider=openai': 10 } } });
     const adaptive = policyOf('adaptive');
     const caps = { ...adaptive.caps, perLabel: { 'provider=openai': 10 } };
     assert.deepEqual(policy, { ...adaptive, lagSeconds: 600, hold: false, caps });
@@ -36,7 +36,7 @@ describe('parsePolicy', () => {
       scores: { finsh: 1, cost: -1 },
       tiers: { gold: 0 },
       hold: 'yes',
-      caps: { running: 1.5, perLabel: { openai: 1 } },
+      caps: { running: 1.5, per_label: { openai: 1 } },
     };
     const { policy } = parsePolicy(wrong);
     assert.equal(policy, null);
@@ -52,7 +52,7 @@ describe('parsePolicy', () => {
       'scores.finsh: did you mean finish?',
       'tiers.gold: must be a number from above 0 to 1000000',
       'hold: must be true or false',
-      'caps.perLabel.openai: must be named as label=value',
+      'caps.per_label.openai: must be named as label=value',
       'caps.running: must be a whole number ≥ 0, or null for none',
     ]);
     for (const value of [null, 7, 'adaptive', []]) assert.deepEqual(faultsOf(value), [': must be an object']);

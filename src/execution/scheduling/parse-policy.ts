@@ -4,21 +4,22 @@ import { FILTER_PLUGINS } from './filter-plugins.ts';
 import { ORDER_PLUGINS } from './order-plugins.ts';
 import { COMPANY_RULES, POLICY_SETTINGS, policyOf, PRESETS, type Caps, type Policy, type Preset } from './policy.ts';
 import { SCORE_PLUGINS } from './score-plugins.ts';
+import { documentName } from './setting.ts';
 
 const MOST_NAMES = 32;
 const MOST_LABELS = 100;
 const OTHER_FIELDS = ['preset', 'companies', 'order', 'filters', 'scores', 'tiers', 'hold', 'exploration', 'caps'];
-const FIELDS = [...OTHER_FIELDS, ...Object.keys(POLICY_SETTINGS)];
+const FIELDS = [...OTHER_FIELDS, ...Object.keys(POLICY_SETTINGS).map(documentName)];
 
 type Fields = Record<string, unknown>;
 type Report = (path: string, message: string) => void;
 
 /**
  * A policy out of JSON: a preset (default adaptive) and what differs from it, as in
- * `{ "preset": "adaptive", "lagSeconds": 600, "caps": { "perLabel": { "provider=openai": 10 } } }`.
- * Every fault at once, with its path; with faults there is no policy.
+ * `{ "preset": "adaptive", "lag_seconds": 600, "caps": { "per_label": { "provider=openai": 10 } } }`.
+ * Every fault at once, with its path; with faults there is no policy. `caps`: those that hold where it names none.
  */
-export function parsePolicy(value: unknown): { policy: Policy | null; faults: Fault[] } {
+export function parsePolicy(value: unknown, caps: Partial<Caps> = {}): { policy: Policy | null; faults: Fault[] } {
   const faults: Fault[] = [];
   const report: Report = (path, message) => void faults.push({ path, message });
   if (!isFields(value)) return { policy: null, faults: [{ path: '', message: 'must be an object' }] };
@@ -26,7 +27,8 @@ export function parsePolicy(value: unknown): { policy: Policy | null; faults: Fa
     if (!FIELDS.includes(name)) report(name, `is not a field of a policy${hint(name, FIELDS)}`);
   }
   const preset = value.preset === undefined ? 'adaptive' : oneOf(value.preset, PRESETS, 'preset', report);
-  const base: Policy = policyOf((preset ?? 'adaptive') as Preset);
+  const ofPreset = policyOf((preset ?? 'adaptive') as Preset);
+  const base: Policy = { ...ofPreset, caps: { ...ofPreset.caps, ...caps } };
   const policy: Policy = {
     ...base,
     ...readNumbers(value, report),
@@ -94,10 +96,11 @@ function flag(given: unknown, path: string, report: Report): boolean | null {
 function readNumbers(value: Fields, report: Report): Partial<Policy> {
   const read: Record<string, number> = {};
   for (const [name, { min, max }] of Object.entries(POLICY_SETTINGS)) {
-    const given = value[name];
+    const said = documentName(name);
+    const given = value[said];
     if (given === undefined) continue;
     if (typeof given === 'number' && given >= min && given <= max) read[name] = given;
-    else report(name, `must be a number from ${min} to ${max}`);
+    else report(said, `must be a number from ${min} to ${max}`);
   }
   return read;
 }
@@ -131,22 +134,22 @@ function readCaps(given: unknown, preset: Caps, report: Report): Caps | null {
     report('caps', 'must be an object');
     return null;
   }
-  const all = ['running', 'perCompany', 'perLabel'];
+  const all = ['running', 'per_company', 'per_label'];
   for (const name of Object.keys(given))
     if (!all.includes(name)) report(`caps.${name}`, `is not known${hint(name, all)}`);
-  const cap = (name: 'running' | 'perCompany'): number | null => {
+  const cap = (name: string, otherwise: number | null): number | null => {
     const number = given[name];
-    if (number === undefined) return preset[name];
+    if (number === undefined) return otherwise;
     if (number === null || isCount(number)) return number;
     report(`caps.${name}`, 'must be a whole number ≥ 0, or null for none');
     return null;
   };
-  const perLabel = read(given.perLabel, preset.perLabel, (labels) =>
-    numbersBy(labels, 'caps.perLabel', report, isCount, 'a whole number ≥ 0'),
+  const perLabel = read(given.per_label, preset.perLabel, (labels) =>
+    numbersBy(labels, 'caps.per_label', report, isCount, 'a whole number ≥ 0'),
   );
   for (const label of Object.keys(perLabel))
-    if (label.indexOf('=') < 1) report(`caps.perLabel.${label}`, 'must be named as label=value');
-  return { running: cap('running'), perCompany: cap('perCompany'), perLabel };
+    if (label.indexOf('=') < 1) report(`caps.per_label.${label}`, 'must be named as label=value');
+  return { running: cap('running', preset.running), perCompany: cap('per_company', preset.perCompany), perLabel };
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

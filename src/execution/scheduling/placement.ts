@@ -34,7 +34,7 @@ export class Placement {
   readonly #allows: (state: AgentState) => boolean;
   #policy: Policy;
   #filters: readonly FilterPlugin[] = [];
-  #scores: readonly { plugin: ScorePlugin; weight: number }[] = [];
+  #scores: readonly { name: string; plugin: ScorePlugin; weight: number }[] = [];
   readonly #score: ScoreMoment = { now: 0, base: 0, factor: 1, success: 1 };
   /** Busy agents looked at in the cycle. */
   #looks = 0;
@@ -56,7 +56,7 @@ export class Placement {
       .filter((plugin) => plugin.allows !== undefined);
     this.#scores = Object.entries(policy.scores)
       .filter(([, weight]) => weight !== 0)
-      .map(([name, weight]) => ({ plugin: SCORE_PLUGINS[name as ScoreName], weight }));
+      .map(([name, weight]) => ({ name, plugin: SCORE_PLUGINS[name as ScoreName], weight }));
   }
 
   /** `free`: agents of the class that asked in this cycle; those without room are dropped from the list. */
@@ -102,6 +102,17 @@ export class Placement {
     let sum = 0;
     for (const { plugin, weight } of this.#scores) sum += weight * plugin.cost(ticket, state, score);
     return sum;
+  }
+
+  /** The same by the parts of the score, without those that cost nothing. */
+  partsMs(entry: Entry, state: AgentState, now: number): Record<string, number> {
+    const parts: Record<string, number> = {};
+    this.costMs(entry, state, now, false); // sets the score
+    for (const { name, plugin, weight } of this.#scores) {
+      const ms = weight * plugin.cost(entry.ticket, state, this.#score);
+      if (ms !== 0) parts[name] = Math.round(ms);
+    }
+    return parts;
   }
 
   /** The first filter that keeps the agent from the ticket now, of those that are asked each time; null = none. */

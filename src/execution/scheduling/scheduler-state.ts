@@ -1,10 +1,8 @@
 import type { HeapItem, Heap } from '../../platform/heap.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
+import type { Mode } from './models/burn-mode.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
-
-/** State of a company's error budget: from `tight` on it may run ahead further, in `critical` its most critical work goes first. */
-export type Mode = 'normal' | 'tight' | 'critical';
 
 /** What protection says of an agent for a type of ticket. */
 export type Guard = {
@@ -25,6 +23,8 @@ export type Account = HeapItem & {
   turns: number;
   /** The part of `used` that was charged for what still runs, by expectation. */
   pending: number;
+  /** Expected running time of what waits, ms. */
+  waitingMs: number;
   weight: number;
   running: number;
   /** Its lines that are not empty and have agents; 0 = it does not compete. */

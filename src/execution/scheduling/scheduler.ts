@@ -1,5 +1,6 @@
 import { fellBack, forgetHead, lineBefore, type HeadRule } from './class-head.ts';
-import { CRITICAL_ORDER, entryOrder, isBestEffort, type EntryOrder } from './entry-order.ts';
+import { isBestEffort } from './contingency/degradation.ts';
+import { CRITICAL_ORDER, entryOrder, type EntryOrder } from './entry-order.ts';
 import type { Estimates } from './estimates.ts';
 import { capsHit, isCapped, underGlobalCap, underLabelCaps } from './caps.ts';
 import { FairShare, lagUnits } from './fair-share.ts';
@@ -12,9 +13,10 @@ import { occupy, Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
-import type { Account, AgentState, Entry, Guard, Line, Mode, TicketClass } from './scheduler-state.ts';
-import { Waiting } from './waiting.ts';
-import { backlogOf, whyOf, type ClassBacklog, type Why } from './why.ts';
+import type { Mode } from './models/burn-mode.ts';
+import type { Account, AgentState, Entry, Guard, Line, TicketClass } from './scheduler-state.ts';
+import { classKeyOf, Waiting, wantedOf } from './waiting.ts';
+import { backlogOf, capacityOf, whyOf, type ClassBacklog, type Why } from './why.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 
 export type Assignment = { ticket: ReadyTicket; agent: string };
@@ -30,6 +32,10 @@ export type SchedulerOptions = {
   guard?: (agentKey: string, type: string, now: number) => Guard;
   /** May agents labelled burst work for the class; default no. */
   burstOpen?: (classKey: string, now: number) => boolean;
+  /** May agents of last resort work for the class; default yes. */
+  lastResortOpen?: (classKey: string) => boolean;
+  /** May people who offer it get tickets that did not ask for a person; default no. */
+  peopleOpen?: () => boolean;
 };
 
 const WELL: Guard = { allows: true, limit: Infinity, why: null };
@@ -37,6 +43,8 @@ const WELL: Guard = { allows: true, limit: Infinity, why: null };
 const MOST_STEPS = 256;
 /** Tickets of a class that nobody may have, passed over in one cycle at most. */
 const MOST_PASSED = 16;
+/** How old a capacity may be, ms. */
+const CAPACITIES_MS = 1_000;
 /** How old the modes of the companies may be, ms. */
 const MODES_MS = 250;
 /** What a ticket is charged at most, ms: a wild estimate must not lock a company out. */
@@ -60,9 +68,12 @@ export class Scheduler {
   #turn = 0;
   #modesAt = -Infinity;
   #wakeAt = Infinity;
+  /** By class. */
+  readonly #capacities = new Map<string, number>();
+  #capacitiesAt = -Infinity;
 
   constructor(options: SchedulerOptions) {
-    const { policy, estimates, random, guard = () => WELL, burstOpen = () => false } = options;
+    const { policy, estimates, random } = options;
     this.#options = options;
     this.#policy = policy;
     this.#order = entryOrder(policy.order);
@@ -92,7 +103,14 @@ export class Scheduler {
     this.#placement = new Placement(policy, estimates, random, (state) =>
       underLabelCaps(this.#policy.caps, this.#fleet, state),
     );
-    this.#moment = { now: -Infinity, guard, burstOpen, lastResortAfterMs: policy.lastResortAfterMs };
+    this.#moment = {
+      now: -Infinity,
+      guard: options.guard ?? (() => WELL),
+      burstOpen: options.burstOpen ?? (() => false),
+      lastResortAfterMs: policy.lastResortAfterMs,
+      lastResortOpen: options.lastResortOpen ?? (() => true),
+      peopleOpen: options.peopleOpen ?? (() => false),
+    };
     this.#rule = { cycle: 0, turns: false, lag: 0, settle: (line) => this.#waiting.settle(line, this.#moment.now) };
     this.#use(policy);
   }
@@ -183,6 +201,12 @@ export class Scheduler {
     this.#fleet.remove(key);
   }
 
+  /** A company has used agents through another process, ms of running time. */
+  charge(instance: string, ms: number): void {
+    const account = this.#fair.account(instance);
+    this.#fair.charge(account, Math.min(Math.max(0, ms), MOST_CHARGED_MS), account.weight);
+  }
+
   /** Weighted ms of running time that each company has used more than the least. */
   debts(): Record<string, number> {
     return this.#fair.debts();
@@ -212,6 +236,63 @@ export class Scheduler {
       leastMs,
       caps: capsHit(this.#policy.caps, this.#fleet, account, of),
     });
+  }
+
+  /**
+   * An agent for a second attempt of a ticket that runs, out of those with room: the one that should end it first. null =
+   * none can. Agents of the burst pool, of last resort and people are left alone.
+   */
+  placeCopy(
+    { spec, instance, not }: { spec: TicketSpec; instance: string; not: string },
+    free: readonly SchedulerAgent[],
+    now: number,
+  ): string | null {
+    const { estimates } = this.#options;
+    const wanted = wantedOf(spec);
+    const type = typeOf(spec);
+    let best: string | null = null;
+    let least = Infinity;
+    for (const { key } of free) {
+      const state = this.#fleet.get(key);
+      if (state === undefined || key === not || state.burst || state.lastResort) continue;
+      const { agent } = state;
+      if (!agent.open || agent.kind === 'person' || (agent.instance ?? instance) !== instance) continue;
+      if (!this.#fleet.canDo(wanted, agent) || !this.#moment.guard(key, type, now).allows) continue;
+      const cost = estimates.factor(type, key, now) / Math.max(1e-3, estimates.success(type, key, now));
+      if (cost < least) [best, least] = [key, cost];
+    }
+    return best;
+  }
+
+  /** What waits and runs of each company, ms at ordinary speed. */
+  loads(): { instance: string; weight: number; waitingMs: number; runningMs: number }[] {
+    const loads = [];
+    for (const account of this.#fair.accounts()) {
+      const { instance, weight, waitingMs } = account;
+      loads.push({ instance, weight, waitingMs, runningMs: this.#fair.runningMs(account) });
+    }
+    return loads;
+  }
+
+  weightOf(instance: string): number {
+    return this.#fair.account(instance).weight;
+  }
+
+  /** Slots × speed of the open agents that can do such a ticket; known for a second. */
+  capacityFor(spec: TicketSpec, now: number): number {
+    if (now >= this.#capacitiesAt + CAPACITIES_MS || now < this.#capacitiesAt) {
+      this.#capacities.clear();
+      this.#capacitiesAt = now;
+    }
+    const key = classKeyOf(spec);
+    let capacity = this.#capacities.get(key);
+    if (capacity === undefined) {
+      const wanted = wantedOf(spec);
+      const states = [...this.#fleet.agents()].filter(({ agent }) => this.#fleet.canDo(wanted, agent));
+      capacity = capacityOf(states, typeOf(spec), this.#options.estimates, now);
+      this.#capacities.set(key, capacity);
+    }
+    return capacity;
   }
 
   /** What waits by class, and what can do it. O(classes × their agents). */
@@ -366,7 +447,7 @@ export class Scheduler {
 
   #standing(entry: Entry): readonly number[] {
     if (entry.line.account.mode !== 'critical') return entry.keys;
-    if (isBestEffort(entry.ticket)) return [Infinity];
+    if (isBestEffort(entry.ticket.spec)) return [Infinity];
     const moment = { now: this.#moment.now, base: entry.base };
     return this.#order.map((plugin) => plugin.key(entry.ticket, moment));
   }

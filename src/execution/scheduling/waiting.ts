@@ -93,6 +93,7 @@ export class Waiting {
     if (of.head === entry) of.headStale = true;
     of.size--;
     of.backlogMs = of.size === 0 ? 0 : Math.max(0, of.backlogMs - entry.base);
+    line.account.waitingMs = Math.max(0, line.account.waitingMs - entry.base);
     this.size--;
     if (line.entries.size === 0) this.#drop(line);
     else if (wasFirst) this.#stand(line);
@@ -146,6 +147,7 @@ export class Waiting {
   /** What is now expected of its duration. */
   rebase(entry: Entry, base: number): void {
     entry.line.class.backlogMs += base - entry.base;
+    entry.line.account.waitingMs += base - entry.base;
     entry.base = base;
   }
 
@@ -180,6 +182,7 @@ export class Waiting {
     link(entry);
     of.size++;
     of.backlogMs += base;
+    line.account.waitingMs += base;
     this.size++;
     if (line.entries.size === 1) {
       this.#options.enters(line, fresh);
@@ -298,7 +301,7 @@ type Spec = ReadyTicket['spec'];
 export const classKeyOf = ({ task_type, metadata, security_level, required_capabilities }: Spec): string =>
   `${task_type}\n${metadata.task_type ?? ''}\n${security_level}\n${metadata.region ?? ''}\n${required_capabilities.join('\n')}`;
 
-const wantedOf = ({ task_type, metadata, security_level, required_capabilities }: Spec): Wanted => ({
+export const wantedOf = ({ task_type, metadata, security_level, required_capabilities }: Spec): Wanted => ({
   taskType: task_type,
   customType: metadata.task_type ?? null,
   capabilities: required_capabilities,

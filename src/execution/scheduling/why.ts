@@ -1,23 +1,27 @@
 import { compareKeys, entryBefore } from './entry-order.ts';
+import type { CapHit } from './caps.ts';
 import type { Estimates } from './estimates.ts';
 import { FILTER_PLUGINS, type FilterMoment, type FilterName, type FilterPlugin } from './filter-plugins.ts';
 import type { Fleet } from './fleet.ts';
 import type { Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
-import type { AgentState, Entry, Mode, TicketClass } from './scheduler-state.ts';
+import type { Mode } from './models/burn-mode.ts';
+import type { AgentState, Entry, TicketClass } from './scheduler-state.ts';
 
 /** Why a ticket waits, and when it will run. Times in ms unless said. */
 export type Why = {
   class: string;
   /** 1 = next. Of its class: counted; of all that waits: reckoned from the place in its class. */
-  position: { inClass: number; overall: number };
+  position: { inClass: number; /** Tickets of the class. */ of: number; overall: number };
+  /** Since when it can run, epoch ms. */
+  since: number;
   ahead: { tickets: number; byCompany: Record<string, number>; /** Expected running time of it. */ workMs: number };
   agents: number;
   /** How many agents each filter removes, in the order of the policy; what is removed once is not counted again. */
   filters: { filter: FilterName; what: string; removed: number }[];
   /** Agents that nothing keeps from it but that they are busy or do not ask, and those that are free: the best first. */
-  candidates: { agent: string; costMs: number; busyUntil: number | null }[];
-  caps: string[];
+  candidates: { agent: string; costMs: number; parts: Record<string, number>; busyUntil: number | null }[];
+  caps: CapHit[];
   /** The agent it waits for although others are free; null = it is not held. */
   heldFor: { agent: string; until: number } | null;
   /** It cannot meet its deadline any more, and stands behind those that can. */
@@ -38,7 +42,7 @@ export type WhyInputs = {
   waiting: number;
   lagMs: number;
   leastMs: number;
-  caps: string[];
+  caps: CapHit[];
 };
 
 const MOST_CANDIDATES = 5;
@@ -46,6 +50,9 @@ const MOST_CANDIDATES = 5;
 /** Work that one class of tickets waits for, and who can do it. */
 export type ClassBacklog = {
   class: string;
+  /** Under which its durations and trails are learned. */
+  type: string;
+  capabilities: readonly string[];
   tickets: number;
   /** Expected duration of what waits on an agent of ordinary speed, ms. */
   backlogMs: number;
@@ -55,16 +62,20 @@ export type ClassBacklog = {
 };
 
 export function backlogOf(of: TicketClass, estimates: Estimates, now: number): ClassBacklog {
+  const open = [of.shared, ...of.bound.values()].flat().filter(({ agent }) => agent.open);
+  const { key, type, capabilities, size, backlogMs } = of;
+  const capacity = capacityOf(open, type, estimates, now);
+  return { class: key, type, capabilities, tickets: size, backlogMs, capacity, agents: open.length };
+}
+
+/** Slots × speed of the open ones, with what waits for them alone: burst agents, of last resort and people are extra. */
+export function capacityOf(states: readonly AgentState[], type: string, estimates: Estimates, now: number): number {
   let capacity = 0;
-  let agents = 0;
-  for (const list of [of.shared, ...of.bound.values()]) {
-    for (const { agent } of list) {
-      if (!agent.open) continue;
-      agents++;
-      capacity += agent.concurrency / Math.max(1e-3, estimates.factor(of.type, agent.key, now));
-    }
+  for (const { agent, burst, lastResort } of states) {
+    if (!agent.open || burst || lastResort) continue;
+    capacity += agent.concurrency / Math.max(1e-3, estimates.factor(type, agent.key, now));
   }
-  return { class: of.key, tickets: of.size, backlogMs: of.backlogMs, capacity, agents };
+  return capacity;
 }
 
 /** O(tickets of the class + agents): computed when a person asks, kept nowhere. */
@@ -91,11 +102,14 @@ export function whyOf(inputs: WhyInputs): Why {
     Math.max(1, estimates.upper(ticket.spec, ticket.instance, null, 0.5, now));
   return {
     class: of.key,
-    position: { inClass, overall: Math.max(inClass, Math.round((inClass / of.size) * waiting)) },
+    since: ticket.readyAt,
+    position: { inClass, of: of.size, overall: Math.max(inClass, Math.round((inClass / of.size) * waiting)) },
     ahead,
     agents: [...fleet.agents()].length,
     filters: removed,
-    candidates: candidates.slice(0, MOST_CANDIDATES),
+    candidates: candidates
+      .slice(0, MOST_CANDIDATES)
+      .map((one) => ({ ...one, parts: placement.partsMs(entry, fleet.get(one.agent)!, now) })),
     caps: inputs.caps,
     heldFor: entry.heldFor !== null && now < entry.holdUntil ? { agent: entry.heldFor, until: entry.holdUntil } : null,
     doomed: now + entry.base > ticket.deadline,
@@ -154,7 +168,7 @@ function filterAgents({ entry, fleet, policy, moment }: WhyInputs): { removed: W
   return { removed, left };
 }
 
-function soonest(candidates: Why['candidates'], now: number): number {
+function soonest(candidates: readonly { busyUntil: number | null }[], now: number): number {
   let least = Infinity;
   for (const { busyUntil } of candidates) least = Math.min(least, busyUntil ?? now);
   return Math.max(now, least === Infinity ? now : least);

@@ -5,10 +5,8 @@ import { isOpen, type PlanState } from '../flow/flow-state.ts';
 import { incidentOf } from '../flow/incident.ts';
 import type { LivePlan } from '../flow/live-plan.ts';
 import { ticketIdOf } from '../plans/plan.ts';
-import type { TicketSpec } from '../plans/ticket.ts';
-import type { Estimates } from '../scheduling/estimates.ts';
-import type { CompanyLoad } from '../scheduling/models/company-share.ts';
-import type { ForecastError, ForecastRange, ForecastRecord } from '../scheduling/models/forecast-error.ts';
+import { upwardRanks } from '../plans/upward-rank.ts';
+import type { ForecastRange, ForecastRecord } from '../scheduling/models/forecast-error.ts';
 import {
   forecastPlan,
   forecastStarts,
@@ -17,26 +15,14 @@ import {
   type OpenTicket,
   type PlanForecast,
 } from '../scheduling/models/plan-forecast.ts';
-import {
-  nextSlaCheck,
-  slaWarning,
-  type SLA_WARNING_SETTINGS,
-  type SlaWarning,
-} from '../scheduling/models/sla-warning.ts';
-import type { SettingsOf } from '../scheduling/setting.ts';
+import { nextSlaCheck, slaWarning, type SlaWarning } from '../scheduling/models/sla-warning.ts';
+import type { Swarm } from './swarm.ts';
 
 export type ForecasterOptions = {
+  swarm: Swarm;
   now: () => number;
-  estimates: Pick<Estimates, 'base'>;
-  error: ForecastError;
-  settings: () => SettingsOf<typeof SLA_WARNING_SETTINGS>;
   /** Open plans of a company. */
   plansOf: (instance: string) => Iterable<LivePlan>;
-  weightOf: (instance: string) => number;
-  /** The other companies of the same agents. */
-  othersOf: (instance: string, now: number) => CompanyLoad[];
-  /** Agent-slots of ordinary speed that can do tickets like this one. */
-  slotsFor: (spec: TicketSpec, now: number) => number;
 };
 
 export type PlanOutlook = {
@@ -49,6 +35,8 @@ export type PlanOutlook = {
   start: ForecastRange | null;
   warning: SlaWarning | null;
   record: ForecastRecord;
+  /** Of the open tickets, from the first to the last. */
+  criticalPath: OpenTicket[];
 };
 
 /** A plan's own forecast is remembered to be judged by its end, for one plan of a company in this time. */
@@ -83,7 +71,13 @@ export class Forecaster implements PlanWatch {
     const { instance } = plan;
     if (now - (this.#judgedAt.get(instance) ?? -Infinity) < JUDGE_EVERY_MS) return;
     this.#judgedAt.set(instance, now);
-    this.#options.error.made('finish', String(plan.key), instance, now, this.#forecast(plan, now).forecast.finishMs);
+    this.#options.swarm.forecastError.made(
+      'finish',
+      String(plan.key),
+      instance,
+      now,
+      this.#forecast(plan, now).forecast.finishMs,
+    );
   }
 
   closed(plan: LivePlan, isOurs: boolean): void {
@@ -91,7 +85,8 @@ export class Forecaster implements PlanWatch {
     this.#open.delete(key);
     this.#said.delete(key);
     this.#checks.delete(plan);
-    const { error, now } = this.#options;
+    const { swarm, now } = this.#options;
+    const error = swarm.forecastError;
     if (isOurs && plan.state.status === 'completed') error.happened('finish', String(key), now());
     else error.dropped('finish', String(key));
   }
@@ -108,7 +103,7 @@ export class Forecaster implements PlanWatch {
       const before = this.#said.get(plan.key);
       if (warning !== null && warning.level !== before && before !== 'certain') {
         this.#said.set(plan.key, warning.level);
-        said.push(...eventsOf(plan, warning, deadline, now).map((event) => ({ plan, event })));
+        said.push(...eventsOf(plan, warning, deadline, now, before === undefined).map((event) => ({ plan, event })));
       }
       const again = nextSlaCheck(plan.created_at, deadline, now);
       if (again !== null && this.#said.get(plan.key) !== 'certain') this.#checks.set(plan, again);
@@ -118,7 +113,7 @@ export class Forecaster implements PlanWatch {
 
   /** What is expected of an open plan now, and why. */
   outlook(plan: LivePlan, now: number): PlanOutlook {
-    const { error, settings } = this.#options;
+    const { forecastError: error, config } = this.#options.swarm;
     const { instance } = plan;
     const deadline = deadlineOf(plan.state);
     const { forecast, tickets, queue } = this.#forecast(plan, now);
@@ -128,10 +123,11 @@ export class Forecaster implements PlanWatch {
     const warning =
       deadline === null || isLate
         ? null
-        : slaWarning({ deadline, now, forecastMs, range: finish, soonestMs }, settings());
+        : slaWarning({ deadline, now, forecastMs, range: finish, soonestMs }, config.settings.sla);
     const starts = [...forecastStarts(tickets, queue).values()];
     const start = starts.length === 0 ? null : error.range('start', instance, Math.min(...starts));
-    return { deadline, forecast, finish, start, warning, record: error.record('finish', instance) };
+    const record = error.record('finish', instance);
+    return { deadline, forecast, finish, start, warning, record, criticalPath: criticalPathOf(plan.state, tickets) };
   }
 
   #forecast(plan: LivePlan, now: number): { forecast: PlanForecast; tickets: OpenTicket[]; queue: CompanyQueue } {
@@ -141,7 +137,7 @@ export class Forecaster implements PlanWatch {
   }
 
   #openTickets({ state, specs, instance }: LivePlan, now: number): OpenTicket[] {
-    const { estimates } = this.#options;
+    const { knowledge } = this.#options.swarm;
     const open: OpenTicket[] = [];
     state.tickets.forEach((ticket, n) => {
       if (!isOpen(ticket.status)) return;
@@ -149,7 +145,7 @@ export class Forecaster implements PlanWatch {
       open.push({
         n,
         deps: state.rules[n].deps,
-        expectedMs: estimates.base(specs[n], instance),
+        expectedMs: knowledge.base(specs[n], instance),
         elapsedMs: attempt === undefined ? null : Math.max(0, now - attempt.startedAt),
       });
     });
@@ -157,7 +153,7 @@ export class Forecaster implements PlanWatch {
   }
 
   #queueOf(plan: LivePlan, tickets: readonly OpenTicket[], now: number): CompanyQueue {
-    const { plansOf, weightOf, othersOf, slotsFor } = this.#options;
+    const { plansOf, swarm } = this.#options;
     const { instance } = plan;
     const deadline = deadlineOf(plan.state) ?? Infinity;
     let aheadMs = 0;
@@ -177,12 +173,12 @@ export class Forecaster implements PlanWatch {
       const like = `${task_type} ${required_capabilities.join(' ')}`;
       if (types.has(like)) continue;
       types.add(like);
-      slots = Math.min(slots, slotsFor(plan.specs[n], now));
+      slots = Math.min(slots, swarm.scheduler.capacityFor(plan.specs[n], now));
     }
     return {
       aheadMs: seen === 0 ? 0 : (aheadMs * all) / seen,
-      weight: weightOf(instance),
-      others: othersOf(instance, now),
+      weight: swarm.scheduler.weightOf(instance),
+      others: swarm.otherLoads(instance, now),
       slots: slots === Infinity ? 0 : slots,
     };
   }
@@ -195,6 +191,23 @@ export class Forecaster implements PlanWatch {
     this.#left.set(plan.state, left);
     return left;
   }
+}
+
+/** The longest path of what is left, from its first ticket to its last. */
+function criticalPathOf({ dependents }: PlanState, tickets: readonly OpenTicket[]): OpenTicket[] {
+  const open = new Map(tickets.map((ticket) => [ticket.n, ticket]));
+  const ranks = upwardRanks(
+    dependents,
+    dependents.map((_, n) => (open.has(n) ? leftMs(open.get(n)!) : 0)),
+  );
+  const longest = (of: Iterable<number>): OpenTicket | undefined => {
+    let best: number | null = null;
+    for (const n of of) if (open.has(n) && (best === null || ranks[n] > ranks[best])) best = n;
+    return best === null ? undefined : open.get(best);
+  };
+  const path: OpenTicket[] = [];
+  for (let at = longest(open.keys()); at !== undefined; at = longest(dependents[at.n])) path.push(at);
+  return path;
 }
 
 /** Looks in one turn of the flow, at most: the others follow in the next. */
@@ -212,8 +225,16 @@ function eventsOf(
   { level, score, forecastMs, leftMs: left }: SlaWarning,
   deadline: number,
   now: number,
+  first: boolean,
 ) {
-  const data = { level, deadline, left_ms: left, forecast_ms: Math.round(forecastMs), score: Number(score.toFixed(3)) };
+  const data = {
+    level,
+    first,
+    deadline,
+    left_ms: left,
+    forecast_ms: Math.round(forecastMs),
+    score: Number(score.toFixed(3)),
+  };
   const warning = { type: 'plan.at_risk', data: data as Record<string, unknown> };
   if (level !== 'certain') return [warning];
   const open = plan.state.tickets.flatMap(({ status }, n) => (isOpen(status) ? [ticketIdOf(plan.key, n)] : []));

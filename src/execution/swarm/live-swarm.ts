@@ -109,11 +109,16 @@ export class LiveSwarm {
     this.#learner.disowned(names);
   }
 
-  async stop(): Promise<void> {
+  /** Before the flow stops: what happened is written down. */
+  async quiet(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#writing;
-    await this.#learner.stop();
+  }
+
+  /** After the flow has stopped: what was learned is kept. */
+  stop(): Promise<void> {
+    return this.#learner.stop();
   }
 
   /** The policy that was set; null = the configured one holds. */

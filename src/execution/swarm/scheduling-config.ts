@@ -6,15 +6,17 @@ import { GUARD_SETTINGS } from '../scheduling/models/agent-guards.ts';
 import { BURN_SETTINGS } from '../scheduling/models/burn-mode.ts';
 import { DURATION_SETTINGS } from '../scheduling/models/duration-model.ts';
 import { readObjectives, type ServiceObjectives } from '../scheduling/models/service-objectives.ts';
+import { SLA_WARNING_SETTINGS } from '../scheduling/models/sla-warning.ts';
 import { SPECULATION_SETTINGS } from '../scheduling/models/speculation.ts';
 import { TRAIL_SETTINGS } from '../scheduling/models/trail-settings.ts';
 import { parsePolicy } from '../scheduling/parse-policy.ts';
-import type { Policy } from '../scheduling/policy.ts';
+import { policyOf, type Policy } from '../scheduling/policy.ts';
 import { readSettings, type SettingsOf, type SettingTable } from '../scheduling/setting.ts';
 
 /** Every table of numbers beside those of the policy, by its name in the document. */
 export const SETTING_TABLES = {
   durations: DURATION_SETTINGS,
+  sla: SLA_WARNING_SETTINGS,
   trails: TRAIL_SETTINGS,
   guards: GUARD_SETTINGS,
   speculation: SPECULATION_SETTINGS,
@@ -40,9 +42,11 @@ export function readSchedulingConfig(document: unknown, caps: Partial<Policy['ca
   const isObject = typeof document === 'object' && document !== null && !Array.isArray(document);
   const faults: Fault[] = isObject ? [] : [{ path: '', message: 'must be an object' }];
   const { objectives, settings, ...policy } = (isObject ? document : {}) as Record<string, unknown>;
+  const parsed = parsePolicy(policy, caps);
+  faults.push(...parsed.faults);
   const config: SchedulingConfig = {
     document: (isObject ? document : {}) as Record<string, unknown>,
-    policy: parsePolicy(policy, faults, caps),
+    policy: parsed.policy ?? policyOf('adaptive'),
     objectives: readObjectives(objectives, 'objectives', faults),
     settings: readTables(settings, faults),
   };

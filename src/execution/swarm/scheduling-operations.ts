@@ -7,17 +7,15 @@ import type { Context } from '../context.ts';
 import { NEVER_DEGRADED } from '../scheduling/contingency/degradation.ts';
 import { readExperiment } from '../scheduling/experiments/experiment-settings.ts';
 import { Switchback } from '../scheduling/experiments/switchback.ts';
-import type { ErrorBudget } from '../scheduling/models/error-budget.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import type { Trail } from '../scheduling/models/trail.ts';
 import { PRESETS, type Policy } from '../scheduling/policy.ts';
+import type { ClassBacklog } from '../scheduling/why.ts';
 import { documentName, settingsDocument } from '../scheduling/setting.ts';
+import { burnOf } from './burn.ts';
+import { classNameOf } from './class-name.ts';
 import type { LiveSwarm } from './live-swarm.ts';
 import type { BacklogView, BudgetView, ExperimentView, PolicyView, Scheduling, TrailView } from './scheduling-views.ts';
-import { mergeBacklogs } from './backlog.ts';
-
-/** Seconds of the windows whose burn rates are shown. */
-const WINDOWS = { '300': '5m', '1800': '30m', '3600': '1h', '21600': '6h', '2419200': '28d' } as const;
 
 export function schedulingOperations(context: Context, live: LiveSwarm): Scheduling {
   const { clock, instances, writers } = context;
@@ -148,7 +146,7 @@ function policyDocument(policy: Policy): Record<string, unknown> {
 
 function backlogView({
   class: key,
-  taskType,
+  type,
   capabilities,
   tickets,
   backlogMs,
@@ -156,8 +154,8 @@ function backlogView({
   agents,
 }: ClassBacklog): BacklogView {
   return {
-    class: key,
-    task_type: taskType,
+    class: classNameOf(key),
+    task_type: type,
     capabilities: [...capabilities],
     tickets,
     backlog_seconds: rounded(backlogMs / 1_000),
@@ -193,21 +191,6 @@ function budgetView({ swarm }: LiveSwarm, instance: string, type: string, now: n
   };
 }
 
-/** Burn rates by window in seconds. `type` null = of all that the company did. */
-export function burnOf(
-  budget: ErrorBudget,
-  instance: string,
-  now: number,
-  type: string | null,
-): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(WINDOWS).map(([seconds, window]) => [
-      seconds,
-      rounded(budget.burnRate(instance, window, now, type)),
-    ]),
-  );
-}
-
 function experimentView(experiment: Switchback, { swarm }: LiveSwarm): ExperimentView {
   const { a, b, metric, ...numbers } = experiment.settings;
   const { result } = experiment;
@@ -233,3 +216,19 @@ function experimentView(experiment: Switchback, { swarm }: LiveSwarm): Experimen
 }
 
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
+
+/** What the replicas say of a class is one queue; its agents are the same ones, seen by each. */
+export function mergeBacklogs(replicas: readonly (readonly ClassBacklog[])[]): ClassBacklog[] {
+  const merged = new Map<string, ClassBacklog>();
+  for (const one of replicas.flat()) {
+    const known = merged.get(one.class);
+    if (known === undefined) merged.set(one.class, { ...one });
+    else {
+      known.tickets += one.tickets;
+      known.backlogMs += one.backlogMs;
+      known.capacity = Math.max(known.capacity, one.capacity);
+      known.agents = Math.max(known.agents, one.agents);
+    }
+  }
+  return [...merged.values()];
+}

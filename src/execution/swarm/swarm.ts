@@ -3,6 +3,8 @@ import type { Random } from '../../platform/clock.ts';
 import { Contingency, type ContingencyEvent, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
 import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
 import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
+import type { CompanyLoad } from '../scheduling/models/company-share.ts';
+import { Demand } from '../scheduling/models/demand.ts';
 import { ErrorBudget, type ErrorBudgetSnapshot, type ModeChange } from '../scheduling/models/error-budget.ts';
 import { ForecastError, type ForecastErrorSnapshot } from '../scheduling/models/forecast-error.ts';
 import { Knowledge, type KnowledgeSnapshot } from '../scheduling/models/knowledge.ts';
@@ -13,6 +15,7 @@ import { policyOf, type Policy, type Preset } from '../scheduling/policy.ts';
 import type { ReadyTicket } from '../scheduling/ready-ticket.ts';
 import { Scheduler, type Assignment } from '../scheduling/scheduler.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
+import { classNameOf } from './class-name.ts';
 import type { SchedulingConfig } from './scheduling-config.ts';
 
 /** Plain JSON; each part as bounded as its model. */
@@ -65,6 +68,7 @@ export class Swarm implements Dispatcher {
   readonly #overdue = new Deadlines<Run>();
   #experimentPreset: Preset | null = null;
   #applied: { name: string; policy: Policy } | null = null;
+  readonly #demand = new Demand();
   /** Changes of modes since the last tick. */
   #changes: ModeChange[] = [];
 
@@ -193,6 +197,7 @@ export class Swarm implements Dispatcher {
     this.knowledge.observe(outcome);
     if (isOurs) this.#awaited.delete(runKey(outcome.plan, outcome.n, agent));
     if (!isOurs) this.scheduler.charge(instance, durationMs);
+    this.#demand.add(instance, durationMs, at);
     if (slackMs === null) return;
     const onTime = result === 'completed' && slackMs >= 0;
     // A ticket that was bad from the start is no promise that was broken.
@@ -213,6 +218,18 @@ export class Swarm implements Dispatcher {
   #costOf(agent: string, durationMs: number): number | null {
     const perHour = Number(this.#agents.get(agent)?.labels.cost_per_hour);
     return perHour > 0 ? (perHour * durationMs) / 3_600_000 : null;
+  }
+
+  /** The other companies of the same agents: what they have, and what they needed of late. */
+  otherLoads(instance: string, now: number): CompanyLoad[] {
+    return this.scheduler
+      .loads()
+      .filter((load) => load.instance !== instance)
+      .map(({ instance: other, weight, waitingMs, runningMs }) => ({
+        weight,
+        backlogMs: waitingMs + runningMs,
+        arriving: this.#demand.of(other, now),
+      }));
   }
 
   // — as time goes by ————————————————————————————————————————————————————————————————————————————————————————
@@ -273,6 +290,15 @@ export class Swarm implements Dispatcher {
   }
 
   // — what is in force ———————————————————————————————————————————————————————————————————————————————————————
+
+  /** The preset in force: that of the configuration, or the one an experiment tries. */
+  get preset(): Preset {
+    return this.#experimentPreset ?? this.#config.policy.preset;
+  }
+
+  tierOf(instance: string): string {
+    return this.#options.tierOf(instance);
+  }
 
   get config(): SchedulingConfig {
     return this.#config;
@@ -369,7 +395,7 @@ function contingencyEvent(event: ContingencyEvent): SwarmEvent {
     return { instance: null, type: 'scheduler.degraded', data: { from, to, level } };
   }
   const { class: key, kind, why, seconds } = event;
-  return { instance: null, type: `burst.${kind}`, data: { class: key.split('\n').join(' ').trim(), why, seconds } };
+  return { instance: null, type: `burst.${kind}`, data: { class: classNameOf(key), why, seconds } };
 }
 
 const modeEvent = ({ instance, type, from, to, burn }: ModeChange): SwarmEvent => ({

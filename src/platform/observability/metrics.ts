@@ -12,6 +12,12 @@ export type GaugeSources = {
   leases: () => number;
   /** Readers of the live events. */
   readers: () => number;
+  /** The fastest burn of an error budget over an hour, and the least that is left of one, %. */
+  budget: () => { burn: number; remainingPercent: number };
+  /** What waits by class of tickets. */
+  backlog: () => readonly { class: string; backlogSeconds: number; capacity: number }[];
+  /** Highest step of the order of degradation that is in force. */
+  degradation: () => number;
   /** By the name of the consumer. */
   consumers: () => readonly { name: string; lag(): { rows: number; ageMs: number } }[];
 };
@@ -100,6 +106,19 @@ export function createMetrics() {
 
     llmTokens: labelled('colmeia_llm_tokens_total', 'Tokens of language models, as results said.', ['direction']),
     llmCostUsd: counter('colmeia_llm_cost_usd_total', 'Cost of language models in US dollars, as results said.'),
+    deadlineApproaching: counter(
+      'orchestration_deadline_approaching_total',
+      'Plans whose deadline was announced as in danger.',
+    ),
+    burstActivations: counter(
+      'orchestration_burst_capacity_activations_total',
+      'Times that the burst pool joined a class of tickets.',
+    ),
+    modeChanges: labelled(
+      'colmeia_budget_mode_changes_total',
+      'Changes of the mode of a company by its error budget.',
+      ['mode'],
+    ),
     retries: counter('orchestration_retries_total', 'Attempts that failed and are tried again.'),
     compensationsTriggered: counter(
       'orchestration_compensations_triggered_total',
@@ -151,7 +170,11 @@ export function createMetrics() {
 }
 
 function addGauges(registry: Registry, sources: Partial<GaugeSources>): void {
-  const gauge = (name: string, help: string, source: keyof Omit<GaugeSources, 'consumers'>): void => {
+  const gauge = (
+    name: string,
+    help: string,
+    source: keyof Omit<GaugeSources, 'consumers' | 'budget' | 'backlog'>,
+  ): void => {
     new Gauge({
       name,
       help,
@@ -169,8 +192,43 @@ function addGauges(registry: Registry, sources: Partial<GaugeSources>): void {
   gauge('colmeia_agents_silent', 'Agents known to this process that are suspect or gone.', 'silentAgents');
   gauge('colmeia_leases', 'Attempts under way at agents.', 'leases');
   gauge('colmeia_event_readers', 'Readers of the live events.', 'readers');
+  gauge('colmeia_degradation_step', 'Step of the order of degradation in force; 0 = none.', 'degradation');
+  addSwarmGauges(registry, sources);
   addConsumerGauges(registry, sources);
   addEventLoopDelay(registry);
+}
+
+/** Classes are named by what callers require, so that only the longest queues are named. */
+const CLASSES = 100;
+
+function addSwarmGauges(registry: Registry, sources: Partial<GaugeSources>): void {
+  new Gauge({
+    name: 'orchestration_sla_burn_rate',
+    help: 'How fast the fastest error budget of a company burns over an hour; 1 = as fast as it lasts.',
+    registers: [registry],
+    collect() {
+      this.set(sources.budget?.().burn ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'orchestration_sla_budget_remaining_percent',
+    help: 'What is left of the smallest error budget of a company.',
+    registers: [registry],
+    collect() {
+      this.set(sources.budget?.().remainingPercent ?? 100);
+    },
+  });
+  new Gauge({
+    name: 'colmeia_backlog_seconds',
+    help: 'Expected work that waits, by class of tickets; the longest 100.',
+    labelNames: ['class'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const classes = [...(sources.backlog?.() ?? [])].sort((a, b) => b.backlogSeconds - a.backlogSeconds);
+      for (const each of classes.slice(0, CLASSES)) this.set({ class: each.class.slice(0, 200) }, each.backlogSeconds);
+    },
+  });
 }
 
 function addConsumerGauges(registry: Registry, sources: Partial<GaugeSources>): void {

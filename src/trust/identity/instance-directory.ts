@@ -25,6 +25,11 @@ export class InstanceDirectory {
     return this.#byName.get(name) ?? this.#find('name', name);
   }
 
+  /** Of a company that was seen before; else the lowest. */
+  tierOf(name: string): string {
+    return this.#byName.get(name)?.tier ?? 'bronze';
+  }
+
   async byNo(no: number): Promise<Instance | null> {
     return this.#byNo.get(no) ?? this.#find('no', no);
   }

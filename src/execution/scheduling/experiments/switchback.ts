@@ -94,6 +94,11 @@ export class Switchback {
     this.#result = isNew ? null : (start.result ?? null);
   }
 
+  /** Epoch ms. */
+  get startedAt(): number {
+    return this.#startedAt;
+  }
+
   /** Null = it goes on. */
   get result(): ExperimentResult | null {
     return this.#result;
