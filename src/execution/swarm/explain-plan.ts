@@ -15,7 +15,11 @@ const MOST_SLOWEST = 5;
 export function explainPlan(swarm: Swarm, forecaster: Forecaster, plan: LivePlan, now: number): ExplainView {
   const { instance, state } = plan;
   const { deadline, forecast, finish, start, warning, record, criticalPath } = forecaster.outlook(plan, now);
-  const at = ({ p5, p50, p90 }: typeof finish) => ({ p5: now + p5, p50: now + p50, p90: now + p90 });
+  const at = ({ p5, p50, p90 }: typeof finish) => ({
+    p5: Math.round(now + p5),
+    p50: Math.round(now + p50),
+    p90: Math.round(now + p90),
+  });
   const isReachable = Number.isFinite(forecast.finishMs);
   const { aheadMs, ownMs, criticalPathMs, slots } = forecast.parts;
   const slowest = [...criticalPath].sort((a, b) => b.expectedMs - a.expectedMs).slice(0, MOST_SLOWEST);
@@ -28,7 +32,12 @@ export function explainPlan(swarm: Swarm, forecaster: Forecaster, plan: LivePlan
     forecast: isReachable ? { start: start === null ? null : at(start), finish: at(finish) } : null,
     at_risk: warning?.level ?? null,
     parts: isReachable
-      ? { ahead_ms: aheadMs, own_ms: ownMs, critical_path_ms: criticalPathMs, slots: Math.round(slots * 100) / 100 }
+      ? {
+          ahead_ms: Math.round(aheadMs),
+          own_ms: Math.round(ownMs),
+          critical_path_ms: Math.round(criticalPathMs),
+          slots: Math.round(slots * 100) / 100,
+        }
       : null,
     error: record,
     mode: swarm.budget.modeOf(instance),
