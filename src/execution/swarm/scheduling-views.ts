@@ -128,14 +128,14 @@ export type WhyView = {
     what: (typeof WAITS_FOR)[number];
     /** Ids of the tickets (dependencies) that have not ended; at most 20. */
     tickets: string[];
-    /** Epoch ms: the end of a backoff, or of the lease of an attempt; null = not known. */
+    /** Epoch ms: the end of a backoff, or when the attempt is ended by its time limit; null = neither. */
     until: number | null;
     /** Who works on it; null = nobody. */
     agent_id: string | null;
   };
   /** Its place among those that wait for an agent; null = it is not among them. */
   queue: WhyQueue | null;
-  /** null = nothing of its company waits or runs. */
+  /** null = it does not wait for an agent. */
   company: CompanyStanding | null;
   /** Epoch ms; null = it runs or has ended, or nobody can do it. */
   forecast_start: { p50: number; p90: number } | null;
@@ -161,12 +161,14 @@ export type WhyQueue = {
     /** Most first; at most 10, then `others`. */
     companies: { instance: string; tickets: number }[];
   };
+  /** It cannot end before its deadline any more, and stands behind those that can. */
+  doomed: boolean;
   /** How many agents there were to choose from. */
   agents: number;
   /** In the order in which they are asked; those that remove nobody too. */
   filters: { name: string; removed: number; what: string }[];
-  /** Best first, at most 5; the score is what it would cost in ms, and its parts likewise. */
-  candidates: { agent_id: string; score: number; parts: Record<string, number> }[];
+  /** Best first, at most 5; the score is what it would cost in ms, and its parts likewise. `busy_until` in epoch ms; null = it has room. */
+  candidates: { agent_id: string; score: number; parts: Record<string, number>; busy_until: number | null }[];
   /** Caps that are reached: `running`, `company`, or a label as `provider=openai`. */
   caps: { name: string; limit: number; running: number }[];
   /** It waits for a busy agent that would end it sooner than a free one; null = it does not. */

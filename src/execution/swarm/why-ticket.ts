@@ -64,7 +64,7 @@ function waitsFor(plan: LivePlan, state: PlanState, ticket: TicketState, n: numb
 }
 
 function queueOf(swarm: Swarm, why: Why): WhyQueue {
-  const { position, ahead, agents, filters, candidates, caps, heldFor } = why;
+  const { position, ahead, doomed, agents, filters, candidates, caps, heldFor } = why;
   const companies = Object.entries(ahead.byCompany).sort((a, b) => b[1] - a[1]);
   const named = companies.slice(0, MOST_COMPANIES).map(([instance, tickets]) => ({ instance, tickets }));
   const rest = companies.slice(MOST_COMPANIES).reduce((sum, [, tickets]) => sum + tickets, 0);
@@ -80,9 +80,15 @@ function queueOf(swarm: Swarm, why: Why): WhyQueue {
       seconds: Math.round(ahead.workMs) / 1_000,
       companies: rest === 0 ? named : [...named, { instance: 'others', tickets: rest }],
     },
+    doomed,
     agents,
     filters: filters.map(({ filter, removed, what }) => ({ name: filter, removed, what })),
-    candidates: candidates.map(({ agent, costMs, parts }) => ({ agent_id: agent, score: Math.round(costMs), parts })),
+    candidates: candidates.map(({ agent, costMs, parts, busyUntil }) => ({
+      agent_id: agent,
+      score: Math.round(costMs),
+      parts,
+      busy_until: busyUntil === null ? null : Math.round(busyUntil),
+    })),
     caps,
     held_for: heldFor === null ? null : { agent_id: heldFor.agent, until: heldFor.until },
   };

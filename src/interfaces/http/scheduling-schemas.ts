@@ -42,13 +42,19 @@ const queue = {
     seconds: { ...number, description: 'Expected work of them.' },
     companies: { ...listOf({ instance: text, tickets: count }), description: 'Most first; then `others`.' },
   }),
+  doomed: { ...flag, description: 'It cannot end before its deadline any more, and stands behind those that can.' },
   agents: { ...count, description: 'To choose from.' },
   filters: {
     ...listOf({ name: text, removed: { ...count, description: 'Agents.' }, what: text }),
     description: 'In the order in which they are asked.',
   },
   candidates: {
-    ...listOf({ agent_id: text, score: number, parts: { type: 'object', additionalProperties: number } }),
+    ...listOf({
+      agent_id: text,
+      score: number,
+      parts: { type: 'object', additionalProperties: number },
+      busy_until: { ...timeOrNull, description: 'null = it has room.' },
+    }),
     description: 'The best, at most 5; the score is what it would cost, in ms.',
   },
   caps: {
@@ -85,11 +91,11 @@ const why = {
   waits_for: shape({
     what: { type: 'string', enum: WAITS_FOR, description: '`result`: it runs; `nothing`: it has ended.' },
     tickets: { ...textList, description: 'Dependencies that have not ended, at most 20.' },
-    until: { ...timeOrNull, description: 'End of a backoff, or of the lease of an attempt.' },
+    until: { ...timeOrNull, description: 'End of a backoff, or when the attempt is ended by its time limit.' },
     agent_id: { ...textOrNull, description: 'Who works on it.' },
   }),
   queue: orNull('Its place among those that wait for an agent; null = it is not among them.', queue),
-  company: orNull('How its company stands; null = it has nothing that waits or runs.', company),
+  company: orNull('How its company stands; null = it does not wait for an agent.', company),
   forecast_start: orNull('null = it runs or has ended, or nobody can do it.', { p50: time, p90: time }),
 };
 

@@ -82,9 +82,9 @@ it('says why a ticket waits, what is ahead, who could take it and when it starts
   assert.match(out, /held +for a1, /);
   assert.match(out, /cap +provider=openai: 10 of 10 run\n/);
   assert.match(out, /company +silver \(weight 2\), .*takes part; budget normal\n/);
-  assert.match(out, /3 of 4 agents can take it now\nFILTER +REMOVED +AS\ncapability +1 +It lacks /);
+  assert.match(out, /3 of 4 agents can do it\nFILTER +REMOVED +AS\ncapability +1 +It lacks /);
   assert.doesNotMatch(out, /breaker/, 'a filter that removes nobody says nothing');
-  assert.match(out, /a1 +1 min 01 s +finish 1 min 00 s, load 1\.2 s\n$/);
+  assert.match(out, /a1 +in 20\.0 s +1 min 01 s +finish 1 min 00 s, load 1\.2 s\n$/);
   assert.deepEqual(JSON.parse((await cli(['why', 't1', '--json'])).out), WHY);
 });
 

@@ -54,11 +54,12 @@ function whyText(session: Session, why: WhyView): string {
         : null,
     ],
     ...(queue?.caps ?? []).map(({ name, limit, running }): Row => ['cap', `${name}: ${running} of ${limit} run`]),
+    ['deadline', queue?.doomed ? 'out of reach: it stands behind those that can keep theirs' : null],
     ['company', companyOf(why)],
   ];
   return (
     `${printable(`ticket ${ticket_id} (${task_type}) of plan ${plan_id}, company ${instance}`)}\n` +
-    `${printable(whySentence(why))}\n${linesOf(rows)}${queue === null ? '' : agentsText(session, queue)}`
+    `${printable(whySentence(why))}\n${linesOf(rows)}${queue === null ? '' : agentsText(session, at, queue)}`
   );
 }
 
@@ -70,8 +71,7 @@ export function whySentence({ waits_for, queue, plan_id, state, at }: WhyView): 
   if (what === 'approval') return `waits for a person: colmeia approve ${plan_id}`;
   if (what === 'resume') return `waits, as its plan is paused: colmeia resume ${plan_id}`;
   if (what === 'backoff') return `waits before it is tried again${date && `, ${date}`}`;
-  if (what === 'result')
-    return `runs${agent_id === null ? '' : ` on ${agent_id}`}${date && `; its lease lasts ${date}`}`;
+  if (what === 'result') return `runs${agent_id === null ? '' : ` on ${agent_id}`}${date && `; at most ${date}`}`;
   if (what === 'nothing') return `waits for nothing: ${state}`;
   if (queue === null) return 'waits for an agent';
   const { position, of, overall, overall_of, since } = queue;
@@ -93,11 +93,15 @@ function companyOf({ company }: WhyView): string | null {
   return `${tier} (weight ${weight}), ${running} run, ${waiting} wait; ${lag}: ${part}; budget ${mode}`;
 }
 
-function agentsText(session: Session, { agents, filters, candidates }: NonNullable<WhyView['queue']>): string {
+function agentsText(
+  session: Session,
+  at: number,
+  { agents, filters, candidates }: NonNullable<WhyView['queue']>,
+): string {
   if (agents === 0) return 'No agent is registered.\n';
   const removing = filters.filter(({ removed }) => removed > 0);
   const left = agents - removing.reduce((sum, { removed }) => sum + removed, 0);
-  const counted = `${left} of ${count(agents, 'agent')} can take it now`;
+  const counted = `${left} of ${count(agents, 'agent')} can do it`;
   const tables = [
     session.table(removing, [
       { title: 'FILTER', value: (filter) => filter.name },
@@ -106,6 +110,10 @@ function agentsText(session: Session, { agents, filters, candidates }: NonNullab
     ]),
     session.table(candidates, [
       { title: 'CANDIDATE', value: (one) => one.agent_id, shrinks: true },
+      {
+        title: 'FREE',
+        value: (one) => (one.busy_until === null ? 'now' : `in ${formatDuration(Math.max(0, one.busy_until - at))}`),
+      },
       { title: 'COST', value: (one) => formatDuration(one.score), align: 'right' },
       { title: 'MADE OF', value: (one) => partsOf(one.parts), shrinks: true },
     ]),
