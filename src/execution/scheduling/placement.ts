@@ -10,7 +10,9 @@ const MOST_SLOTS = 16;
 /** How long the list of a class's fastest agents is good, ms. */
 const FASTEST_MS = 10_000;
 /** With more waiting than this for each slot of an agent it is busy anyhow, and nothing is held. */
-const LONG_QUEUE = 32;
+const LONG_QUEUE = 2;
+/** The same where several companies wait: what one gains by leaving an agent idle would be taken from the others. */
+const SHARED_QUEUE = 0.5;
 /** Busy agents looked at in one cycle for each ms that a ticket takes, in a class of at most 64 agents and in proportion
  * less in a larger one: what is short or frequent is not worth much thought. */
 const LOOKS_PER_MS = 2;
@@ -171,7 +173,7 @@ export class Placement {
     if (holdUntil !== 0 && now >= holdUntil) return false;
     if (this.#looksCycle !== cycle) [this.#looks, this.#looksCycle] = [0, cycle];
     if (this.#looks > Math.min(MOST_LOOKS, (base * LOOKS_PER_MS * 64) / Math.max(64, of.members))) return false;
-    return pressureOn(free, cycle) <= LONG_QUEUE;
+    return pressureOn(free, cycle) <= (of.lines.length > 1 ? SHARED_QUEUE : LONG_QUEUE);
   }
 
   /** A busy agent that is expected to end the ticket before the free one; null = none. */

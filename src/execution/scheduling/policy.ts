@@ -6,7 +6,7 @@ import { defaultsOf, type SettingsOf, type SettingTable } from './setting.ts';
 /** The numbers of a policy. */
 export const POLICY_SETTINGS = {
   lagSeconds: {
-    default: 3000,
+    default: 30,
     min: 0,
     max: 1e9,
     what: 'How far a company may run ahead of the one that had least, in seconds of running time ÷ weight (B).',
@@ -106,7 +106,7 @@ const ADAPTIVE: Policy = {
   ...defaultsOf(POLICY_SETTINGS),
   preset: 'adaptive',
   companies: 'lag',
-  order: ['doomed-last', 'deadline', 'rank', 'first-come'],
+  order: ['doomed-plans-last', 'deadline', 'rank', 'first-come'],
   filters: ALL_FILTERS,
   scores: { finish: 1, trail: 1, locality: 1, region: 1, cost: 1, load: 1 },
   tiers: { gold: 4, silver: 2, bronze: 1 },
