@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { BudgetView, Scheduling, WhyView } from '../../src/execution/swarm/scheduling-views.ts';
+import type { BudgetView, ExplainView, Scheduling, WhyView } from '../../src/execution/swarm/scheduling-views.ts';
 import { EXAMPLE_DECISION, EXAMPLE_PLAN } from '../../src/interfaces/http/example-records.ts';
 import { createServerForTest, type Answer, type TestServer } from '../support/server.ts';
 
@@ -71,6 +71,13 @@ test('a ticket that waits for another one says for which, and has no place in a 
   const { build, test: dependent } = await ticketsOf('plan-second', secondKey);
   const { waits_for, queue } = await whyOf(dependent!, secondKey);
   assert.deepEqual([waits_for.what, waits_for.tickets, queue], ['dependencies', [build], null]);
+});
+
+test('a plan that only agents of another company could do has no forecast, and will miss its deadline', async () => {
+  const url = '/api/v1/plans/plan-second/explain';
+  const { forecast, parts, at_risk, slowest } = await sent<ExplainView>('GET', url, secondKey);
+  assert.deepEqual([forecast, parts, at_risk], [null, null, 'certain']);
+  assert.deepEqual(slowest.map(({ task_id }) => task_id).toSorted(), ['build', 'test']);
 });
 
 test('what concerns every company is for operators: policy, trails, experiments, backlog', async () => {

@@ -20,7 +20,8 @@ export function explainPlan(swarm: Swarm, forecaster: Forecaster, plan: LivePlan
     p50: Math.round(now + p50),
     p90: Math.round(now + p90),
   });
-  const isReachable = Number.isFinite(forecast.finishMs);
+  // Without agents there is no soonest end.
+  const isReachable = Number.isFinite(forecast.finishMs) && Number.isFinite(forecast.soonestMs);
   const { aheadMs, ownMs, criticalPathMs, slots } = forecast.parts;
   const slowest = [...criticalPath].sort((a, b) => b.expectedMs - a.expectedMs).slice(0, MOST_SLOWEST);
   return {

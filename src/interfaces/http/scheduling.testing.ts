@@ -16,7 +16,13 @@ const at = 1_780_000_000_000;
 const policy: PolicyView = {
   preset: 'adaptive',
   document: { preset: 'adaptive' },
-  policy: { preset: 'adaptive', lag_seconds: 3_000, order: ['deadline'], caps: { running: null } },
+  policy: {
+    preset: 'adaptive',
+    lag_seconds: 3_000,
+    order: ['deadline'],
+    caps: { running: null },
+    settings: { burn: { tight_burn: 6 } },
+  },
   changed_at: null,
   changed_by: null,
 };

@@ -153,6 +153,7 @@ it('shows the policy with every value on a line of its own', async () => {
     /^policy adaptive, as the process was started\npreset +adaptive\nlag_seconds +3000\norder +deadline\n/,
   );
   assert.match(out, /caps\.running +none\n$/);
+  assert.match((await cli(['scheduling', 'show', '--all'])).out, /\nsettings\.burn\.tight_burn +6\n$/);
 });
 
 it('sets a preset by its name, and a document from a file or standard input', async () => {

@@ -54,11 +54,12 @@ export function schedulingCommands(program: Command, setup: CommandSetup): void 
 function policyCommands(scheduling: Command, { action }: CommandSetup): void {
   scheduling
     .command('show', { isDefault: true })
-    .description('show the policy in force')
+    .description('show the policy in force; of its tables of settings what was set')
+    .option('--all', 'every setting')
     .action(
-      action<[]>(async (session) => {
+      action<[{ all?: boolean }]>(async (session, { all }) => {
         const policy = await (await session.client()).get<PolicyView>('/api/v1/scheduling/policy');
-        session.print(policy, () => policyText(policy));
+        session.print(policy, () => policyText(policy, all === true));
       }),
     );
   scheduling
@@ -114,21 +115,26 @@ function trailCommands(program: Command, { action, paged }: CommandSetup): void 
 
 const queryOf = ({ taskType, agent }: Filters) => ({ task_type: taskType, agent_id: agent });
 
-function policyText({ preset, document, policy, changed_at, changed_by }: PolicyView): string {
+function policyText({ preset, document, policy, changed_at, changed_by }: PolicyView, all: boolean): string {
   const since = changed_at === null ? 'as the process was started' : `since ${formatTime(changed_at)}`;
   const by = changed_by === null ? '' : ` by ${changed_by}`;
   const asked = Object.keys(document).filter((name) => name !== 'preset');
   const own = asked.length === 0 ? '' : `; of its own: ${asked.join(', ')}`;
-  return `${printable(`policy ${preset}, ${since}${by}${own}`)}\n${flatLines(policy, '').join('')}`;
+  const { settings, ...others } = policy;
+  const shown = all ? settings : document.settings;
+  const rows = flatRows({ ...others, ...(shown === undefined ? {} : { settings: shown }) }, '');
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`);
+  return `${printable(`policy ${preset}, ${since}${by}${own}`)}\n${lines.join('')}`;
 }
 
-/** One line for each value at any depth: `caps.running  10`. */
-function flatLines(values: Record<string, unknown>, path: string): string[] {
-  return Object.entries(values).flatMap(([name, value]) => {
+/** One row for each value at any depth: `caps.running`, `10`. */
+function flatRows(values: Record<string, unknown>, path: string): [string, string][] {
+  return Object.entries(values).flatMap(([name, value]): [string, string][] => {
     const at = `${path}${name}`;
-    if (typeof value !== 'object' || value === null) return [`${printable(at).padEnd(40)} ${valueText(value)}\n`];
-    if (Array.isArray(value)) return [`${printable(at).padEnd(40)} ${value.map(valueText).join(', ')}\n`];
-    return flatLines(value as Record<string, unknown>, `${at}.`);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return flatRows(value as Record<string, unknown>, `${at}.`);
+    return [[printable(at), [value].flat().map(valueText).join(', ')]];
   });
 }
 

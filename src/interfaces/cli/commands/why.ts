@@ -164,7 +164,7 @@ function explainText(session: Session, explained: ExplainView): string {
 function errorText({ n, bias, off, kept }: ExplainView['error']): string {
   if (n < 1) return 'no forecast of the company has come to its end yet';
   const late = bias >= 1 ? `${percent(bias - 1)} later` : `${percent(1 - bias)} earlier`;
-  return `${Math.round(n)} forecasts: plans ended ${late} on the whole, off by a factor of ${formatNumber(off)}; ${percent(kept)} by the time said for 9 in 10`;
+  return `${count(Math.round(n), 'forecast')}: plans ended ${late} on the whole, off by a factor of ${formatNumber(off)}; ${percent(kept)} by the time said for 9 in 10`;
 }
 
 /** `1 h 2.5, 6 h 1.25`. */
