@@ -198,6 +198,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     tierOf: (name) => instances.tierOf(name),
     owns: (name) => engine.owns(name),
     append: (name, events, statements) => append(name, events, statements),
+    wake: () => registry.onDemand(),
   });
   const { swarm } = live;
   registry.onAgent = (agent, key) => swarm.setAgent(agent, key);

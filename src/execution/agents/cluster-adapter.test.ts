@@ -146,6 +146,7 @@ async function lossyNetwork(target: URL): Promise<{ address: string; lost(): num
 describe('diversion to another Colmeia', () => {
   before(async () => {
     here = await createColmeia({
+      scheduling: { last_resort_after_ms: 0 },
       policy: { backoff: { baseMs: 20, maxMs: 50, quotaMs: 50 }, stopGraceMs: 2_000 },
       leaseDurationMs: 1_500,
     });

@@ -35,6 +35,12 @@ export function clearanceOf({ labels }: Pick<SchedulerAgent, 'labels'>): number 
   return label === undefined ? LEVELS.length - 1 : Math.max(0, LEVELS.indexOf(label.toUpperCase()));
 }
 
+/** Open agents of the class that are not of last resort. */
+const hasOthers = ({ shared, bound }: TicketClass, instance: string): boolean =>
+  [shared, bound.get(instance) ?? []].some((states) =>
+    states.some(({ agent, lastResort }) => agent.open && !lastResort),
+  );
+
 export const FILTER_PLUGINS = {
   'task-type': {
     what: 'It does not do this type of task.',
@@ -83,11 +89,11 @@ export const FILTER_PLUGINS = {
   },
   'last-resort': {
     what: 'It is an agent of last resort: others have had room, the class is not overloaded, or the ticket came from another cluster.',
-    allows: ({ spec }, { key, roomAt, busySince }, { lastResort }, { now, lastResortAfterMs, lastResortOpen }) =>
+    allows: ({ spec, instance }, of, { lastResort }, { now, lastResortAfterMs, lastResortOpen }) =>
       !lastResort ||
       (spec.metadata.diverted_through === undefined &&
-        now - Math.max(roomAt, busySince) >= lastResortAfterMs &&
-        lastResortOpen(key)),
+        now - Math.max(of.roomAt, of.busySince) >= lastResortAfterMs &&
+        (lastResortOpen(of.key) || !hasOthers(of, instance))),
   },
 } as const satisfies Record<string, FilterPlugin>;
 export type FilterName = keyof typeof FILTER_PLUGINS;

@@ -34,6 +34,8 @@ export type LiveSwarmOptions = {
   tierOf: (instance: string) => string;
   owns: (instance: string) => boolean;
   append: (instance: string, events: readonly JournalEvent[], statements: Statements) => Promise<void>;
+  /** Tickets wait, and what kept agents from them (a breaker, a closed pool) may have changed with the time. */
+  wake: () => void;
 };
 
 /**
@@ -160,10 +162,11 @@ export class LiveSwarm {
 
   #tick(): void {
     this.#timer = null;
-    const { owns, clock, log } = this.#options;
+    const { owns, clock, log, wake } = this.#options;
     try {
       const { events, calm } = this.swarm.tick(clock.now(), owns(SYSTEM_INSTANCE));
       this.#write(events);
+      if (this.swarm.size > 0) wake();
       if (!calm) this.#start();
     } catch (error) {
       log('error', { err: error }, 'the scheduler could not look at the time; tried again');
