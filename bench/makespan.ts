@@ -2,6 +2,7 @@
 // (a) the speeds of the agents, and of durations only the types' means in other runs; (b) the same without the speeds, in the
 // tenth run of the same workflow, what was learned being kept. The baselines run beside it on the same information.
 import { policyOf } from '../src/execution/scheduling/policy.ts';
+import type { ReadyTicket } from '../src/execution/scheduling/ready-ticket.ts';
 import { Scheduler } from '../src/execution/scheduling/scheduler.ts';
 import type { Dispatcher, SimulatedAgent, SimulatedPlan } from '../src/execution/scheduling/simulation/scenario.ts';
 import { seededRandom } from '../src/execution/scheduling/simulation/seeded-random.ts';
@@ -10,6 +11,7 @@ import type { BenchContext } from './row.ts';
 import { heftMakespan } from './simulated/heft.ts';
 import { LearnedEstimates } from './simulated/learned-estimates.ts';
 import { PullDispatcher } from './simulated/pull-dispatcher.ts';
+import { RecurringKnowledge } from './simulated/recurring-knowledge.ts';
 import { PushDispatcher } from './simulated/push-dispatcher.ts';
 import {
   agentsOf,
@@ -36,6 +38,7 @@ type Case = {
   priors: [string, number | null][];
   boundMs: number;
 };
+type Learning = LearnedEstimates | RecurringKnowledge;
 type Policy = { name: string; run: (one: Case) => number };
 
 export async function bench({ say, add }: BenchContext): Promise<void> {
@@ -94,10 +97,13 @@ function caseOf(work: RecordedWork, fleet: FleetName, workflow: RecordedWorkflow
 
 function learned(
   { agents, plan, factor, priors }: Case,
-  dispatcherOf: (estimates: LearnedEstimates) => Dispatcher,
-  { runs = 1, speedsKnown = true } = {},
+  dispatcherOf: (estimates: Learning) => Dispatcher,
+  { runs = 1, speedsKnown = true, plain = false } = {},
 ): number {
-  const estimates = new LearnedEstimates(priors, speedsKnown ? factor : null);
+  const known = speedsKnown ? factor : null;
+  const estimates = plain
+    ? new LearnedEstimates(priors, known)
+    : new RecurringKnowledge(priors, known, seededRandom(2));
   let makespanMs = 0;
   for (let run = 0; run < runs; run++) {
     const result = simulate({
@@ -115,30 +121,34 @@ function learned(
 }
 
 export const adaptive: Policy['run'] = (one) => learned(one, schedulerWith);
-const schedulerWith = (estimates: LearnedEstimates): Scheduler =>
+const schedulerWith = (estimates: Learning): Scheduler =>
   new Scheduler({ policy: policyOf('adaptive'), estimates, random: seededRandom(1), tierOf: () => 'silver' });
 
 const pull = (one: Case, place: 'any' | 'fastest' | 'hold'): number =>
-  learned(one, (estimates) => {
-    const base = ({ spec, instance }: { spec: Parameters<typeof estimates.base>[0]; instance: string }): number =>
-      estimates.base(spec, instance);
-    return new PullDispatcher({ rank: null, place, factor: one.factor, base });
-  });
+  learned(
+    one,
+    (estimates) => {
+      const base = ({ spec, instance }: ReadyTicket): number => estimates.base(spec, instance);
+      return new PullDispatcher({ rank: null, place, factor: one.factor, base });
+    },
+    { plain: true },
+  );
 
 function clairvoyantPull({ agents, plan, factor }: Case): number {
   const durations = new Map(plan.tasks.map((task) => [task.spec, task.durationMs]));
-  const base = ({ spec }: { spec: SimulatedPlan['tasks'][number]['spec'] }): number => durations.get(spec)!;
+  const base = ({ spec }: Pick<ReadyTicket, 'spec'>): number => durations.get(spec)!;
   const dispatcher = new PullDispatcher({ rank: ({ rank }) => rank, place: 'hold', factor, base });
-  const estimates = { base: (spec: Parameters<typeof base>[0]['spec']) => durations.get(spec)! };
+  const estimates = { base: (spec: ReadyTicket['spec']) => durations.get(spec)! };
   return simulate({ fleet: agents, plans: [plan], dispatcher, estimates, random: seededRandom(1) }).makespanMs;
 }
 
 const POLICIES: readonly Policy[] = [
-  { name: 'round-robin push', run: (one) => learned(one, () => new PushDispatcher()) },
+  { name: 'round-robin push', run: (one) => learned(one, () => new PushDispatcher(), { plain: true }) },
   { name: 'FIFO pull, any agent', run: (one) => pull(one, 'any') },
   { name: 'FIFO pull, fastest agent', run: (one) => pull(one, 'fastest') },
   { name: 'FIFO, the agent that ends first', run: (one) => pull(one, 'hold') },
   { name: 'adaptive', run: adaptive },
+  { name: 'adaptive, plain means of types', run: (one) => learned(one, schedulerWith, { plain: true }) },
   {
     name: 'adaptive, speeds unknown, run 1',
     run: (one) => learned(one, schedulerWith, { speedsKnown: false }),

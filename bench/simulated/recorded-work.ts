@@ -89,7 +89,7 @@ export function planOfWorkflow({ name, types, tasks }: RecordedWorkflow): Simula
     arrivesAt: 0,
     deadlineAt: 20 * 3_600_000,
     tasks: tasks.map(([type, seconds, parents], n) => ({
-      spec: simulatedSpec(types[type]!, { task_id: `t${n}` }),
+      spec: simulatedSpec(types[type]!, { task_id: `t${n}`, risk_band: 'low' }),
       deps: parents,
       durationMs: seconds * 1_000,
     })),
