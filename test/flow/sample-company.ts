@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Colmeia, LeaseView, PlanDetail, TicketView } from '../../src/colmeia.ts';
 import type { ErrorClass } from '../../src/execution/flow/flow-state.ts';
+import type { WhyView } from '../../src/execution/swarm/scheduling-views.ts';
 import { isColmeiaError, type ErrorCode } from '../../src/platform/errors.ts';
 import type { RecordedEvent } from '../../src/trust/audit/journal.ts';
 import { LOCAL_OPERATOR, type Principal } from '../../src/trust/identity/principal.ts';
@@ -138,6 +139,10 @@ export class SampleCompany {
   /** States of the tickets by task. */
   async states(planId: string): Promise<Record<string, string>> {
     return Object.fromEntries((await this.tickets(planId)).map(({ task_id, state }) => [task_id, state]));
+  }
+
+  async why(planId: string, task: string): Promise<WhyView> {
+    return this.colmeia.tickets.why(this.who, (await this.ticket(planId, task)).ticket_id);
   }
 
   /** The journal of a plan, oldest first. */

@@ -307,6 +307,7 @@ export class Swarm implements Dispatcher {
   /** Takes effect at the next cycle; what waits, runs, and was learned stays. */
   configure(config: SchedulingConfig): void {
     this.#config = config;
+    this.knowledge.configure(config.settings);
     this.contingency.configure(config.settings);
     this.#budget = this.#newBudget(this.#budget.snapshot());
     this.#applyPolicy();

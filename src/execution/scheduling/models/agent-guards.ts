@@ -86,9 +86,9 @@ const MAX_AGENTS = 20_000;
  * Every call is O(1). What is known of an agent outlives its registration, so that coming and going is no way around it.
  */
 export class AgentGuards {
-  readonly #settings: GuardSettings;
+  #settings: GuardSettings;
   /** Failures in a row open it later than an agent's, so that one bad agent does not close it to the others. */
-  readonly #endpointSettings: GuardSettings;
+  #endpointSettings: GuardSettings;
   readonly #agents = new RecentMap<Guarded>(MAX_AGENTS);
   readonly #endpoints = new RecentMap<CircuitBreaker>(MAX_AGENTS);
   readonly #outliers: OutlierEjection;
@@ -96,8 +96,15 @@ export class AgentGuards {
 
   constructor(settings: GuardSettings = defaultsOf(GUARD_SETTINGS)) {
     this.#settings = settings;
-    this.#endpointSettings = { ...settings, breaker_consecutive: 3 * settings.breaker_consecutive };
+    this.#endpointSettings = ofEndpoints(settings);
     this.#outliers = new OutlierEjection(settings);
+  }
+
+  /** What is open or ejected stays so for its time. */
+  configure(settings: GuardSettings): void {
+    this.#settings = settings;
+    this.#endpointSettings = ofEndpoints(settings);
+    this.#outliers.configure(settings);
   }
 
   /** Call when the agent is registered or changed. Label `endpoint`, else `provider`, names what it shares with others. */
@@ -266,6 +273,11 @@ export class AgentGuards {
     return guarded;
   }
 }
+
+const ofEndpoints = (settings: GuardSettings): GuardSettings => ({
+  ...settings,
+  breaker_consecutive: 3 * settings.breaker_consecutive,
+});
 
 const OWN = {
   open: 'its circuit is open: it failed too often',

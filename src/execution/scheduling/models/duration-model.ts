@@ -76,7 +76,7 @@ const LARGEST_SMEAR = 10;
  * Bounded: 2,000 types of companies, 2,000 types, 1,000 sources of estimates, 4,096 bounds; the least recent are dropped.
  */
 export class DurationModel {
-  readonly #settings: SettingsOf<typeof DURATION_SETTINGS>;
+  #settings: SettingsOf<typeof DURATION_SETTINGS>;
   readonly #all: DurationSnapshot['all'];
   readonly #types = new RecentMap<DecayedMoments>(TYPES);
   readonly #sources = new RecentMap<DecayedMoments>(SOURCES);
@@ -99,6 +99,11 @@ export class DurationModel {
       this.#models.put(key, { ...own, effects: restoreEffects(effects) });
     }
     this.#bounds = new ConformalBound(snapshot?.bounds);
+  }
+
+  /** What was learned stays. */
+  configure(settings: SettingsOf<typeof DURATION_SETTINGS>): void {
+    this.#settings = settings;
   }
 
   /** Expected duration in ms: the mean, not the median. */

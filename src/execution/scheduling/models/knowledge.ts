@@ -56,6 +56,13 @@ export class Knowledge implements Estimates {
     this.guards.restore(snapshot.guards ?? null);
   }
 
+  /** What was learned stays. */
+  configure({ durations, trails, guards }: KnowledgeSettings): void {
+    this.durations.configure(durations);
+    this.trails.configure(trails);
+    this.guards.configure(guards);
+  }
+
   base(spec: Outcome['spec'], instance: string): number {
     return this.durations.expect(spec, instance);
   }

@@ -63,13 +63,17 @@ const MADE_GOOD = 10;
  * the agent is on probation: a few outcomes decide. Each outcome costs O(1).
  */
 export class OutlierEjection {
-  readonly #settings: OutlierSettings;
+  #settings: OutlierSettings;
   readonly #types = new Map<string, Type>();
   #size = 0;
   /** Ejections that are in force, or were and nothing came of the agent since. */
   ejected = 0;
 
   constructor(settings: OutlierSettings) {
+    this.#settings = settings;
+  }
+
+  configure(settings: OutlierSettings): void {
     this.#settings = settings;
   }
 

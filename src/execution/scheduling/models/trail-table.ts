@@ -44,8 +44,8 @@ export class TrailTable {
   #next = new Int32Array(FIRST_ROWS + 1);
   #previous = new Int32Array(FIRST_ROWS + 1);
   readonly #unused: number[] = [];
-  readonly #limit: number;
-  readonly #perAgent: number;
+  #limit: number;
+  #perAgent: number;
   readonly #dropped: (type: string) => void;
   size = 0;
 
@@ -53,6 +53,12 @@ export class TrailTable {
     this.#limit = limit;
     this.#perAgent = perAgent;
     this.#dropped = dropped;
+  }
+
+  /** Lower limits hold for what comes from now on. */
+  bound(limit: number, perAgent: number): void {
+    this.#limit = limit;
+    this.#perAgent = perAgent;
   }
 
   /** Where the pair's numbers begin; −1 = there are none. */

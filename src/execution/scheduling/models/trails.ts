@@ -41,7 +41,7 @@ const LASTING = [FIELD.lastingSuccesses, FIELD.lastingFailures, FIELD.lastingLog
  * `factor` and `success` cost a few look-ups and allocate nothing.
  */
 export class Trails {
-  readonly #settings: TrailSettings;
+  #settings: TrailSettings;
   readonly #table: TrailTable;
   readonly #types = new Map<string, TypeLevel>();
   readonly #declared = new Map<string, Declared>();
@@ -64,6 +64,12 @@ export class Trails {
   constructor(settings: TrailSettings = defaultsOf(TRAIL_SETTINGS)) {
     this.#settings = settings;
     this.#table = new TrailTable(settings.max_pairs, settings.max_types_of_agent, (type) => this.#pairLeft(type));
+  }
+
+  /** What was observed stays. */
+  configure(settings: TrailSettings): void {
+    this.#settings = settings;
+    this.#table.bound(settings.max_pairs, settings.max_types_of_agent);
   }
 
   /** Pairs that are remembered. */

@@ -1,0 +1,7 @@
+import type { OpenPlace } from './place.ts';
+import { policyConformance } from './policy.conformance.ts';
+
+/** What the scheduler does at work, each part of it on a Colmeia of its own whose clock can leap. */
+export function schedulingConformance(place: OpenPlace): void {
+  policyConformance(place);
+}
