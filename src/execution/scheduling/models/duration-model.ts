@@ -122,16 +122,19 @@ export class DurationModel {
    * @param at epoch ms
    * @param durationMs divided by the agent's factor, so that it is that of an ordinary agent
    * @param censored it was stopped at this time (its timeout) and would have taken longer
+   * @returns the median in ms that was expected before, as `upper` says with p = 0.5
    */
-  observe(spec: TicketSpec, instance: string, at: number, durationMs: number, censored = false): void {
+  observe(spec: TicketSpec, instance: string, at: number, durationMs: number, censored = false): number {
     const { log, variance: spread } = this.#predict(spec, instance);
     const key = keyOf(spec, instance);
     const deviation = Math.sqrt(spread);
+    const median = Math.exp(log + this.#bounds.bound(key, 0.5) * deviation);
     let actual = Math.log(Math.max(SHORTEST_MS, durationMs));
     this.#bounds.observe(key, (actual - log) / deviation, censored);
     if (censored) actual = log + deviation * beyond((actual - log) / deviation);
     this.#learnEstimate(spec, instance, at, actual);
     this.#learnType(spec, instance, at, actual, log);
+    return median;
   }
 
   /** Something was wrong with results of the type (an incident): what was learned of it weighs half, its bounds widen. */

@@ -1,8 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Outcome } from '../outcome.ts';
+import { schedulerAgent } from '../sample-agent.ts';
 import { simulatedSpec } from '../simulation/scenario.ts';
 import { gauss, seededRandom } from '../simulation/seeded-random.ts';
 import { Knowledge } from './knowledge.ts';
+
+const completed = (type: string, agent: string, at: number, durationMs: number): Outcome => ({
+  at,
+  instance: 'acme',
+  plan: 0,
+  n: 0,
+  type,
+  spec: simulatedSpec(type),
+  agent,
+  durationMs,
+  result: 'completed',
+  errorClass: null,
+  retryAfterMs: null,
+  slackMs: 0,
+});
 
 describe('knowledge', () => {
   it('tells slow tasks from slow agents, and stays with it however long it learns', () => {
@@ -13,21 +30,8 @@ describe('knowledge', () => {
     const mean = Math.exp(0.8 ** 2 / 2);
     for (let i = 0; i < 3_000; i++) {
       const [task, agent] = [i % 3, Math.floor(random() * 3)];
-      const spec = simulatedSpec(`type-${task}`);
-      knowledge.observe({
-        at: 1.7e12 + i * 1_000,
-        instance: 'acme',
-        plan: i,
-        n: 0,
-        type: `type-${task}`,
-        spec,
-        agent: `agent-${agent}`,
-        durationMs: medians[task] * factors[agent] * Math.exp(0.8 * gauss(random)),
-        result: 'completed',
-        errorClass: null,
-        retryAfterMs: null,
-        slackMs: 0,
-      });
+      const durationMs = medians[task] * factors[agent] * Math.exp(0.8 * gauss(random));
+      knowledge.observe(completed(`type-${task}`, `agent-${agent}`, 1.7e12 + i * 1_000, durationMs));
     }
     const now = 1.7e12 + 3_000_000;
     medians.forEach((median, task) => {
@@ -38,5 +42,20 @@ describe('knowledge', () => {
       assert.ok(fast < 0.85 * plain && plain < 0.85 * slow, `${type}: ${fast}, ${plain}, ${slow}`);
       assert.ok(plain > 0.5 && plain < 2, `${type}: ${plain}`);
     });
+  });
+
+  it('does not take the overhead of a busy control plane for an overloaded agent', () => {
+    const random = seededRandom(1);
+    const knowledge = new Knowledge(random);
+    knowledge.setAgent(schedulerAgent({ key: 'busy', concurrency: 100 }));
+    for (let i = 0; i < 80; i++) knowledge.guards.began('busy', 1.7e12);
+    const limit = (): number => knowledge.guards.guardOf('busy', 'query', 1.7e12).limit;
+    for (let i = 0; i < 2_000; i++) {
+      const at = 1.7e12 + i;
+      knowledge.guards.began('busy', at);
+      const durationMs = i < 1_000 ? 2 + 4 * random() : 20 + 100 * random();
+      knowledge.observe(completed('query', 'busy', at, durationMs));
+    }
+    assert.equal(limit(), 100);
   });
 });

@@ -32,8 +32,10 @@ export const knowledgeSettings = (): KnowledgeSettings => ({
 const POISONED = 5_000;
 /** Share of an agent's slowness that is not the task's; less than all, so that the two cannot drift apart. */
 const BLAME = 0.9;
-/** What takes less is overhead and says nothing of an agent's speed. */
-const TELLING_MS = 10;
+/** Added to what an attempt took and should have taken: of a short one most is overhead, that says little of its agent. */
+const OVERHEAD_MS = 10;
+/** The same before an agent counts as overloaded: commits and the network may take this long when the control plane is busy. */
+const BUSY_OVERHEAD_MS = 250;
 
 /**
  * What is learned from attempts, joined: how long tickets take on an agent of ordinary speed, how each agent does by type,
@@ -99,14 +101,18 @@ export class Knowledge implements Estimates {
   observe({ at, instance, type, spec, agent, durationMs, result, errorClass, retryAfterMs }: Outcome): void {
     const ok = result === 'completed';
     const took = Math.max(1, durationMs);
-    // Against the median: against the mean, durations and factors would drive each other apart without end.
-    const logRatio = took < TELLING_MS ? null : Math.log(took / this.durations.upper(spec, instance, 0.5));
     const ordinary = took / this.trails.factor(type, agent, at) ** BLAME;
-    if (ok) this.durations.observe(spec, instance, at, ordinary);
-    else if (errorClass === 'timeout') this.durations.observe(spec, instance, at, ordinary, true);
+    let telling: number | null = null;
+    let overload: number | null = null;
+    if (ok) {
+      // Against the median: against the mean, durations and factors would drive each other apart without end.
+      const median = this.durations.observe(spec, instance, at, ordinary);
+      telling = Math.log((took + OVERHEAD_MS) / (median + OVERHEAD_MS));
+      overload = Math.log((took + BUSY_OVERHEAD_MS) / (median + BUSY_OVERHEAD_MS));
+    } else if (errorClass === 'timeout') this.durations.observe(spec, instance, at, ordinary, true);
     if (ok || this.#blames(instance, type, agent, errorClass))
-      this.trails.observe({ at, type, agent, ok, logRatio: ok ? logRatio : null });
-    this.guards.ended({ at, agent, type, errorClass, logRatio: ok ? logRatio : null, retryAfterMs });
+      this.trails.observe({ at, type, agent, ok, logRatio: telling });
+    this.guards.ended({ at, agent, type, errorClass, logRatio: overload, retryAfterMs });
   }
 
   snapshot(): Required<KnowledgeSnapshot> {
