@@ -31,6 +31,7 @@ const said: string[] = [];
 /** The other cluster; the same folder is the same cluster again, on the same port. */
 async function startThere(dataFolder: string | null): Promise<void> {
   there = await createColmeia({
+    scheduling: { last_resort_after_ms: 0 },
     dataFolder,
     policy: { backoff: { baseMs: 20, maxMs: 50, quotaMs: 50 } },
     leaseDurationMs: 1_500,

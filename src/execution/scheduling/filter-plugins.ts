@@ -88,11 +88,10 @@ export const FILTER_PLUGINS = {
     allows: (_ticket, { key }, { burst }, { burstOpen, now }) => !burst || burstOpen(key, now),
   },
   'last-resort': {
-    what: 'It is an agent of last resort: others have had room, the class is not overloaded, or the ticket came from another cluster.',
-    allows: ({ spec, instance }, of, { lastResort }, { now, lastResortAfterMs, lastResortOpen }) =>
+    what: 'It is an agent of last resort: others have had room, or the class is not overloaded.',
+    allows: ({ instance }, of, { lastResort }, { now, lastResortAfterMs, lastResortOpen }) =>
       !lastResort ||
-      (spec.metadata.diverted_through === undefined &&
-        now - Math.max(of.roomAt, of.busySince) >= lastResortAfterMs &&
+      (now - Math.max(of.roomAt, of.busySince) >= lastResortAfterMs &&
         (lastResortOpen(of.key) || !hasOthers(of, instance))),
   },
 } as const satisfies Record<string, FilterPlugin>;
