@@ -3,7 +3,7 @@ import { FILTER_PLUGINS, type FilterMoment, type FilterPlugin } from './filter-p
 import type { Policy } from './policy.ts';
 import type { Random } from './models/draws.ts';
 import { SCORE_PLUGINS, type ScoreMoment, type ScoreName, type ScorePlugin } from './score-plugins.ts';
-import type { AgentState, Entry, FreeList, TicketClass } from './scheduler-state.ts';
+import type { Account, AgentState, Entry, FreeList, TicketClass } from './scheduler-state.ts';
 
 /** Of a busy agent the ends of so many runs are looked at. */
 const MOST_SLOTS = 16;
@@ -11,8 +11,6 @@ const MOST_SLOTS = 16;
 const FASTEST_MS = 10_000;
 /** With more waiting than this for each slot of an agent it is busy anyhow, and nothing is held. */
 const LONG_QUEUE = 2;
-/** The same where several companies wait: what one gains by leaving an agent idle would be taken from the others. */
-const SHARED_QUEUE = 0.5;
 /** Busy agents looked at in one cycle for each ms that a ticket takes, in a class of at most 64 agents and in proportion
  * less in a larger one: what is short or frequent is not worth much thought. */
 const LOOKS_PER_MS = 2;
@@ -173,7 +171,7 @@ export class Placement {
     if (holdUntil !== 0 && now >= holdUntil) return false;
     if (this.#looksCycle !== cycle) [this.#looks, this.#looksCycle] = [0, cycle];
     if (this.#looks > Math.min(MOST_LOOKS, (base * LOOKS_PER_MS * 64) / Math.max(64, of.members))) return false;
-    return pressureOn(free, cycle) <= (of.lines.length > 1 ? SHARED_QUEUE : LONG_QUEUE);
+    return pressureOn(free, cycle) <= LONG_QUEUE;
   }
 
   /** A busy agent that is expected to end the ticket before the free one; null = none. */
@@ -211,12 +209,21 @@ export class Placement {
   }
 }
 
-/** What waits for a slot of the agent, shared evenly with the others that can do it; as of the start of the cycle. */
+/**
+ * What waits for a slot of the agent, shared evenly with the others that can do it; as of the start of the cycle. Infinity
+ * when several companies wait: what one gains by leaving an agent idle would be taken from the others.
+ */
 function pressureOn(state: AgentState, cycle: number): number {
   if (state.pressureCycle === cycle) return state.pressure;
   state.pressureCycle = cycle;
   state.pressure = 0;
-  for (const of of state.fits.keys()) if (of.size > 0) state.pressure += of.size / of.slots;
+  let only: Account | null = null;
+  for (const of of state.fits.keys()) {
+    if (of.size === 0) continue;
+    only ??= of.lines[0].account;
+    if (of.lines.length > 1 || of.lines[0].account !== only) return (state.pressure = Infinity);
+    state.pressure += of.size / of.slots;
+  }
   return state.pressure;
 }
 
