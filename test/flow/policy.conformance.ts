@@ -17,9 +17,9 @@ export function policyConformance(place: OpenPlace): void {
         const set = await colmeia.scheduling.setPolicy(LOCAL_OPERATOR, document);
         assert.deepEqual(set, await colmeia.scheduling.policy(LOCAL_OPERATOR));
         assert.deepEqual([set.preset, set.policy.lag_seconds, set.document], ['adaptive', 5, document]);
-        const [{ type, by, data }] = (await fleetJournal(colmeia)).slice(-1) as [Record<string, unknown>];
-        assert.deepEqual([type, by], ['scheduler.policy_changed', set.changed_by]);
-        assert.deepEqual(data, { from: { preset: 'fairness' }, to: document });
+        const event = (await fleetJournal(colmeia)).at(-1)!;
+        assert.deepEqual([event.type, event.by], ['scheduler.policy_changed', set.changed_by]);
+        assert.deepEqual(event.data, { from: { preset: 'fairness' }, to: document });
 
         assert.deepEqual(await (await restart()).scheduling.policy(LOCAL_OPERATOR), set);
       });

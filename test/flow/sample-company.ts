@@ -31,9 +31,9 @@ export class SampleCompany {
     this.key = key;
   }
 
-  static async found(colmeia: Colmeia): Promise<SampleCompany> {
+  static async found(colmeia: Colmeia, tier = 'bronze'): Promise<SampleCompany> {
     const name = `sample-${companies++}`;
-    await colmeia.instances.create(LOCAL_OPERATOR, { name });
+    await colmeia.instances.create(LOCAL_OPERATOR, { name, tier });
     const { key } = await colmeia.keys.create(LOCAL_OPERATOR, { kind: 'company', instance: name });
     return SampleCompany.at(colmeia, name, key);
   }

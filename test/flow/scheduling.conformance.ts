@@ -1,7 +1,9 @@
 import type { OpenPlace } from './place.ts';
 import { policyConformance } from './policy.conformance.ts';
+import { sharesConformance } from './shares.conformance.ts';
 
 /** What the scheduler does at work, each part of it on a Colmeia of its own whose clock can leap. */
 export function schedulingConformance(place: OpenPlace): void {
   policyConformance(place);
+  sharesConformance(place);
 }

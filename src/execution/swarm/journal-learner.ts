@@ -129,7 +129,7 @@ export class JournalLearner {
   }
 
   async #read(instance: string): Promise<void> {
-    const { store, feed, learn, onForeign, owns } = this.#options;
+    const { store, feed, learn, onForeign } = this.#options;
     while (!this.#stopped) {
       const after = this.#cursors.get(instance) ?? 0;
       const rows = await feed.rowsAfter(instance, after);
@@ -141,8 +141,9 @@ export class JournalLearner {
       for (const row of rows) {
         this.#cursors.set(instance, row.seq);
         const outcomes = plans === null ? [] : outcomesOf(row, (planId) => plans.get(planId));
-        for (const outcome of outcomes) learn(outcome, row.seq >= (this.#ours.get(instance) ?? Infinity));
-        if (!owns(instance)) onForeign(row);
+        const isOurs = row.seq >= (this.#ours.get(instance) ?? Infinity);
+        for (const outcome of outcomes) learn(outcome, isOurs);
+        if (!isOurs) onForeign(row);
       }
       this.#keepSoon();
     }

@@ -1,16 +1,18 @@
 import type { Clock, Random } from '../../platform/clock.ts';
 import type { JournalFeed } from '../../platform/bus/journal-feed.ts';
-import type { BusRow } from '../../platform/bus/journal-reader.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { CommittedRow } from '../flow/flow-engine-options.ts';
 import type { Statements } from '../flow/flow-store.ts';
-import type { SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
+import type { ExperimentSettings } from '../scheduling/experiments/experiment-settings.ts';
+import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
 import type { Policy } from '../scheduling/policy.ts';
 import { JournalLearner } from './journal-learner.ts';
 import { readSchedulingConfig, type SchedulingConfig } from './scheduling-config.ts';
-import { Swarm, type SwarmEvent, type SwarmSnapshot } from './swarm.ts';
+import { Swarm, type SwarmSnapshot } from './swarm.ts';
+import type { SwarmEvent } from './swarm-event.ts';
 import { readState, writeState } from './swarm-store.ts';
 
 /** How often the swarm looks at the time while there is work. */
@@ -50,6 +52,9 @@ export class LiveSwarm {
   #timer: NodeJS.Timeout | null = null;
   #events: SwarmEvent[] = [];
   #writing: Promise<void> = Promise.resolve();
+  #experimentWork: Promise<void> = Promise.resolve();
+  /** Events of the fleet's journal that this process acts on without hearing of them. */
+  readonly #ours = new WeakSet<JournalEvent>();
   #stopped = false;
 
   private constructor(
@@ -105,6 +110,7 @@ export class LiveSwarm {
 
   committed(rows: readonly CommittedRow[]): void {
     this.#learner.committed(rows);
+    for (const row of rows) this.#follow(row);
   }
 
   disowned(names: readonly string[]): void {
@@ -115,7 +121,7 @@ export class LiveSwarm {
   async quiet(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#writing;
+    await Promise.all([this.#writing, this.#experimentWork]);
   }
 
   /** After the flow has stopped: what was learned is kept. */
@@ -130,28 +136,68 @@ export class LiveSwarm {
 
   /** Throws INVALID_POLICY with every fault; nothing has changed then. */
   async setPolicy(document: unknown, by: string): Promise<void> {
-    const { caps, clock, append } = this.#options;
+    const { caps, clock } = this.#options;
     const config = readSchedulingConfig(document, caps);
     const kept = { document: config.document, at: clock.now(), by };
     const data = { from: this.swarm.config.document, to: config.document };
-    const event = { type: 'scheduler.policy_changed', by, data };
-    await append(SYSTEM_INSTANCE, [event], [writeState('policy', kept)]);
+    await this.#say({ type: 'scheduler.policy_changed', by, data }, [writeState('policy', kept)]);
     this.#kept = kept;
     this.swarm.configure(config);
   }
 
   async resetTrails(filter: { type?: string; agent?: string }, by: string): Promise<number> {
-    await this.#options.append(SYSTEM_INSTANCE, [{ type: 'scheduler.trails_reset', by, data: filter }], []);
+    await this.#say({ type: 'scheduler.trails_reset', by, data: filter });
     const removed = this.swarm.knowledge.trails.reset(filter);
     this.#learner.changed();
     return removed;
   }
 
-  /** Keeps the experiment as it is now, with what is to be said of it. */
-  async keepExperiment(type: string, by: string, data: Record<string, unknown>): Promise<void> {
-    const { experiment } = this.swarm;
-    const statements = experiment === null ? [] : [writeState('experiment', experiment.snapshot())];
-    await this.#options.append(SYSTEM_INSTANCE, [{ type, by, data }], statements);
+  /** Throws EXPERIMENT_RUNNING. */
+  startExperiment(settings: ExperimentSettings, by: string): Promise<void> {
+    const { swarm } = this;
+    return this.#onExperiment(async () => {
+      const before = swarm.experiment;
+      if (swarm.isExperimenting)
+        throw new ColmeiaError('EXPERIMENT_RUNNING', 'an experiment is under way; stop it, or wait for its end');
+      swarm.begin(new Switchback({ settings, at: this.#options.clock.now() }));
+      await this.#sayExperiment({ type: 'experiment.started', by, data: { ...settings } }).catch((error) => {
+        swarm.follow(before);
+        throw error;
+      });
+    });
+  }
+
+  /** Nothing happens when none is under way. */
+  stopExperiment(reason: string | null, by: string): Promise<void> {
+    const { swarm } = this;
+    return this.#onExperiment(async () => {
+      const { experiment } = swarm;
+      if (experiment === null || !swarm.isExperimenting) return;
+      const before = experiment.snapshot();
+      const result = experiment.stop(this.#options.clock.now());
+      swarm.follow(experiment);
+      await this.#sayExperiment({ type: 'experiment.ended', by, data: { ...result, reason } }).catch((error) => {
+        swarm.follow(new Switchback(before));
+        throw error;
+      });
+    });
+  }
+
+  /** One after the other, so that what another replica kept never goes over what this one is about to. */
+  #onExperiment(work: () => Promise<void>): Promise<void> {
+    const done = this.#experimentWork.then(work);
+    this.#experimentWork = done.catch(() => {});
+    return done;
+  }
+
+  #sayExperiment(event: JournalEvent): Promise<void> {
+    return this.#say(event, [writeState('experiment', this.swarm.experiment!.snapshot())]);
+  }
+
+  /** In the fleet's journal; what it says is done here by the caller, and everywhere else by `#follow`. */
+  async #say(event: JournalEvent, statements: Statements = []): Promise<void> {
+    this.#ours.add(event);
+    await this.#options.append(SYSTEM_INSTANCE, [event], statements);
   }
 
   #start(): void {
@@ -164,7 +210,7 @@ export class LiveSwarm {
     this.#timer = null;
     const { owns, clock, log, wake } = this.#options;
     try {
-      const { events, calm } = this.swarm.tick(clock.now(), owns(SYSTEM_INSTANCE));
+      const { events, calm } = this.swarm.tick(clock.now(), owns);
       this.#write(events);
       if (this.swarm.size > 0) wake();
       if (!calm) this.#start();
@@ -185,12 +231,12 @@ export class LiveSwarm {
     const { append, log } = this.#options;
     const byCompany = Map.groupBy(this.#events.splice(0), ({ instance }) => instance ?? SYSTEM_INSTANCE);
     for (const [instance, events] of byCompany) {
+      const said = events.map(({ type, data }): JournalEvent => ({ type, by: 'engine', data }));
+      for (const event of said) this.#ours.add(event);
+      const { experiment } = this.swarm;
+      const isExperiment = experiment !== null && said.some(isOfExperiment);
       try {
-        const isExperiment = events.some(({ type }) => type.startsWith('experiment.'));
-        const { experiment } = this.swarm;
-        const statements = isExperiment && experiment !== null ? [writeState('experiment', experiment.snapshot())] : [];
-        const said = events.map(({ type, data }) => ({ type, by: 'engine', data }));
-        await append(instance, said, statements);
+        await append(instance, said, isExperiment ? [writeState('experiment', experiment.snapshot())] : []);
       } catch (error) {
         log(
           'warn',
@@ -201,14 +247,30 @@ export class LiveSwarm {
     }
   }
 
-  /** What another replica has done. */
-  #follow({ instance, events }: BusRow): void {
+  /** What another replica has done, or this one was asked to write down for it. */
+  #follow({ instance, events }: { instance: string; events: readonly JournalEvent[] }): void {
     if (instance !== SYSTEM_INSTANCE) return;
-    for (const { type, data } of events) {
+    for (const event of events) {
+      const { type, data } = event;
+      if (this.#ours.has(event)) continue;
       if (type === 'scheduler.policy_changed') void this.#followPolicy();
       else if (type === 'scheduler.trails_reset') this.swarm.knowledge.trails.reset(data as { type?: string });
-      else if (type === 'experiment.switched') this.swarm.followExperiment((data?.preset ?? null) as string | null);
-      else if (type === 'experiment.ended') this.swarm.followExperiment(null);
+      else if (isOfExperiment(event)) {
+        const isNew = type === 'experiment.started';
+        void this.#onExperiment(() => this.#followExperiment(isNew));
+      }
+    }
+  }
+
+  async #followExperiment(isNew: boolean): Promise<void> {
+    const { store, log } = this.#options;
+    try {
+      const kept = (await readState(store, 'experiment')) as SwitchbackSnapshot | null;
+      if (kept === null) return;
+      if (isNew && kept.result === null) this.swarm.begin(new Switchback(kept));
+      else this.swarm.follow(new Switchback(kept));
+    } catch (error) {
+      log('error', { err: error }, 'the experiment that another replica works on could not be taken up');
     }
   }
 
@@ -224,3 +286,5 @@ export class LiveSwarm {
     }
   }
 }
+
+const isOfExperiment = ({ type }: JournalEvent): boolean => type.startsWith('experiment.');

@@ -6,7 +6,7 @@ import { agentIdOf, agentKeyOf } from '../agents/agent.ts';
 import type { Context } from '../context.ts';
 import { NEVER_DEGRADED } from '../scheduling/contingency/degradation.ts';
 import { readExperiment } from '../scheduling/experiments/experiment-settings.ts';
-import { Switchback } from '../scheduling/experiments/switchback.ts';
+import type { Switchback } from '../scheduling/experiments/switchback.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import type { Trail } from '../scheduling/models/trail.ts';
 import { PRESETS, type Policy } from '../scheduling/policy.ts';
@@ -83,29 +83,21 @@ export function schedulingOperations(context: Context, live: LiveSwarm): Schedul
     async startExperiment(who, settings) {
       mustOperate(who);
       mustBeOfTheFleet(who);
-      if (swarm.isExperimenting)
-        throw new ColmeiaError('EXPERIMENT_RUNNING', 'an experiment is under way; stop it, or wait for its end');
       const faults: Fault[] = [];
       const read = readExperiment(settings, PRESETS, 'experiment', faults);
       if (faults.length > 0) {
         const [{ path, message }] = faults;
         throw new ColmeiaError('INVALID_POLICY', `the experiment is invalid: ${path} ${message}`, { faults });
       }
-      swarm.begin(new Switchback({ settings: read, at: clock.now() }));
-      await live.keepExperiment('experiment.started', actorOf(who), { ...read });
+      await live.startExperiment(read, actorOf(who));
       return experimentView(swarm.experiment!, live);
     },
     async stopExperiment(who, { reason }) {
       mustOperate(who);
       mustBeOfTheFleet(who);
-      const { experiment } = swarm;
-      if (experiment === null) throw new ColmeiaError('EXPERIMENT_NOT_FOUND', 'there was no experiment');
-      if (swarm.isExperimenting) {
-        const result = experiment.stop(clock.now());
-        swarm.followExperiment(null);
-        await live.keepExperiment('experiment.ended', actorOf(who), { ...result, reason: reason ?? null });
-      }
-      return experimentView(experiment, live);
+      if (swarm.experiment === null) throw new ColmeiaError('EXPERIMENT_NOT_FOUND', 'there was no experiment');
+      await live.stopExperiment(reason ?? null, actorOf(who));
+      return experimentView(swarm.experiment, live);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Deadlines } from '../../platform/deadlines.ts';
 import type { Random } from '../../platform/clock.ts';
-import { Contingency, type ContingencyEvent, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
+import { Contingency, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
 import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
 import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
 import type { CompanyLoad } from '../scheduling/models/company-share.ts';
@@ -15,8 +15,9 @@ import { policyOf, type Policy, type Preset } from '../scheduling/policy.ts';
 import type { ReadyTicket } from '../scheduling/ready-ticket.ts';
 import { Scheduler, type Assignment } from '../scheduling/scheduler.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
-import { classNameOf } from './class-name.ts';
+import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { SchedulingConfig } from './scheduling-config.ts';
+import { contingencyEvent, modeEvent, type SwarmEvent } from './swarm-event.ts';
 
 /** Plain JSON; each part as bounded as its model. */
 export type SwarmSnapshot = KnowledgeSnapshot & {
@@ -35,9 +36,6 @@ export type SwarmOptions = {
   /** Something began that wants `tick` about once a second, until it says that it is calm. */
   onBusy: () => void;
 };
-
-/** What the swarm wants written down; the company whose journal it belongs to, null = the fleet's. */
-export type SwarmEvent = { instance: string | null; type: string; data: Record<string, unknown> };
 
 /** An attempt that takes so long that another agent is to try it too. */
 export type Speculation = { plan: number; n: number; agent: string };
@@ -66,7 +64,7 @@ export class Swarm implements Dispatcher {
   readonly #copied = new Set<string>();
   /** When an attempt that may run twice has taken too long. */
   readonly #overdue = new Deadlines<Run>();
-  #experimentPreset: Preset | null = null;
+  #experimentPreset: Preset | null;
   #applied: { name: string; policy: Policy } | null = null;
   readonly #demand = new Demand();
   /** Changes of modes since the last tick. */
@@ -81,6 +79,7 @@ export class Swarm implements Dispatcher {
     this.forecastError = new ForecastError(snapshot.forecasts);
     this.#budget = this.#newBudget(snapshot.budget);
     this.#experiment = experiment ? new Switchback(experiment) : null;
+    this.#experimentPreset = (this.#experiment?.preset ?? null) as Preset | null;
     this.scheduler = new Scheduler({
       policy: config.policy,
       estimates: this.knowledge,
@@ -93,6 +92,7 @@ export class Swarm implements Dispatcher {
       peopleOpen: () => this.contingency.isActive('people'),
     });
     if (snapshot.debts) this.scheduler.restoreDebts(snapshot.debts);
+    this.#applyPolicy();
   }
 
   // — as the flow sees it ————————————————————————————————————————————————————————————————————————————————————
@@ -235,18 +235,19 @@ export class Swarm implements Dispatcher {
   // — as time goes by ————————————————————————————————————————————————————————————————————————————————————————
 
   /**
-   * About once a second while there is work: what is to be written down, and whether all is calm now. `leads`: this process
-   * runs the experiment; the others follow.
+   * About once a second while there is work: what is to be written down, and whether all is calm now. `owns`: of the companies
+   * that it does not write, another process says what changes, and of the fleet's own that runs the experiment.
    */
-  tick(now: number, leads: boolean): { events: SwarmEvent[]; calm: boolean } {
+  tick(now: number, owns: (instance: string) => boolean): { events: SwarmEvent[]; calm: boolean } {
     const events = this.contingency
       .tick(this.scheduler.backlog(now), this.#capacity(), this.#agents.values(), now)
       .map(contingencyEvent);
-    for (const change of [...this.#changes.splice(0), ...this.#budget.tick(now)]) events.push(modeEvent(change));
-    if (leads) events.push(...this.#tickExperiment(now));
+    for (const change of [...this.#changes.splice(0), ...this.#budget.tick(now)])
+      if (owns(change.instance)) events.push(modeEvent(change));
+    if (owns(SYSTEM_INSTANCE)) events.push(...this.#tickExperiment(now));
     this.#applyPolicy();
     const idle = this.scheduler.size === 0 && this.#runs.size === 0;
-    const calm = idle && this.contingency.step === 0 && this.#budget.raised().length === 0 && !this.isExperimenting;
+    const calm = idle && this.contingency.isCalm && this.#budget.raised().length === 0 && !this.isExperimenting;
     return { events, calm };
   }
 
@@ -354,16 +355,18 @@ export class Swarm implements Dispatcher {
     return this.#experiment !== null && this.#experiment.result === null;
   }
 
-  /** The one there was is forgotten. */
+  /** A new one; the one there was is forgotten. */
   begin(experiment: Switchback): void {
     this.#experiment = experiment;
     this.#options.onBusy();
   }
 
-  /** The preset that another process chose; null = none any more. */
-  followExperiment(preset: string | null): void {
-    this.#experimentPreset = preset as Preset | null;
+  /** As another process goes on with it, or it was kept; null = there is none. */
+  follow(experiment: Switchback | null): void {
+    this.#experiment = experiment;
+    this.#experimentPreset = (experiment?.preset ?? null) as Preset | null;
     this.#applyPolicy();
+    if (this.isExperimenting) this.#options.onBusy();
   }
 
   #tickExperiment(now: number): SwarmEvent[] {
@@ -389,18 +392,3 @@ export class Swarm implements Dispatcher {
 }
 
 const runKey = (plan: number, n: number, agent: string): string => `${plan}/${n}/${agent}`;
-
-function contingencyEvent(event: ContingencyEvent): SwarmEvent {
-  if (event.type === 'degradation') {
-    const { from, to, level } = event;
-    return { instance: null, type: 'scheduler.degraded', data: { from, to, level } };
-  }
-  const { class: key, kind, why, seconds } = event;
-  return { instance: null, type: `burst.${kind}`, data: { class: classNameOf(key), why, seconds } };
-}
-
-const modeEvent = ({ instance, type, from, to, burn }: ModeChange): SwarmEvent => ({
-  instance,
-  type: 'budget.mode_changed',
-  data: { task_type: type, from, to, burn },
-});

@@ -114,6 +114,11 @@ export class Contingency {
     return this.#state.step;
   }
 
+  /** Nothing of it is in force that time would end. */
+  get isCalm(): boolean {
+    return this.#state.step === 0 && this.#burst.state !== 'open';
+  }
+
   steps(): DegradationStep[] {
     return degradationSteps(this.#state, this.#input);
   }

@@ -104,6 +104,11 @@ export class Switchback {
     return this.#result;
   }
 
+  /** The preset of the block under way; null = it has ended. */
+  get preset(): string | null {
+    return this.#result === null ? this.settings[this.#current.arm] : null;
+  }
+
   /** Results of the start of a block, and of before the experiment, do not count. O(1). */
   observe(outcome: ExperimentOutcome): void {
     const { startedAt } = outcome;
@@ -123,7 +128,7 @@ export class Switchback {
   tick(now: number, burn: number): { preset: string | null; result: ExperimentResult | null } {
     if (this.#result === null && burn >= this.settings.guardBurn) this.#end(now, 'burn rate', null);
     if (this.#result === null) this.#advance(now);
-    return { preset: this.#result === null ? this.settings[this.#current.arm] : null, result: this.#result };
+    return { preset: this.preset, result: this.#result };
   }
 
   /** Ends it by hand; nothing happens when it has ended. */
