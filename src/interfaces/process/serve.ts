@@ -180,7 +180,8 @@ function startFailure(error: unknown, { env }: ServeOptions): string {
 }
 
 function exitOf(error: unknown): Exit {
-  if (isColmeiaError(error, 'CONFIG_INVALID') || (error as { exit?: number }).exit === EXIT.usage) return EXIT.usage;
+  const isWrong = isColmeiaError(error, 'CONFIG_INVALID') || isColmeiaError(error, 'INVALID_POLICY');
+  if (isWrong || (error as { exit?: number }).exit === EXIT.usage) return EXIT.usage;
   return isColmeiaError(error, 'STORE_UNAVAILABLE') ? EXIT.unavailable : EXIT.failed;
 }
 
