@@ -26,8 +26,8 @@ export class LeapingClock {
 export type Scheduled = {
   colmeia: Colmeia;
   clock: LeapingClock;
-  /** Closes it and opens it again on the same database. */
-  restart: (options?: ColmeiaOptions) => Promise<Colmeia>;
+  /** Closes it and opens it again on the same database, to which something is done `between`. */
+  restart: (between?: (database: ColmeiaOptions) => Promise<void>) => Promise<Colmeia>;
 };
 
 /** A Colmeia of its own for one test, whose leases and agents bear leaps of the clock. */
@@ -38,14 +38,13 @@ export async function scheduled(
 ): Promise<void> {
   const at = await place(true);
   const clock = new LeapingClock();
-  const open = (more: ColmeiaOptions = {}): Promise<Colmeia> =>
+  const open = (): Promise<Colmeia> =>
     createColmeia({
       ...QUICK,
       clock,
       leaseDurationMs: LONG_MS,
       heartbeatIntervalMs: LONG_MS,
       ...options,
-      ...more,
       ...at.options,
     });
   let colmeia = await open();
@@ -53,9 +52,10 @@ export async function scheduled(
     await work({
       colmeia,
       clock,
-      restart: async (more) => {
+      restart: async (between) => {
         await colmeia.close();
-        return (colmeia = await open(more));
+        await between?.(at.options);
+        return (colmeia = await open());
       },
     });
   } finally {

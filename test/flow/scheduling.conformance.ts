@@ -1,3 +1,4 @@
+import { learningConformance } from './learning.conformance.ts';
 import type { OpenPlace } from './place.ts';
 import { policyConformance } from './policy.conformance.ts';
 import { sharesConformance } from './shares.conformance.ts';
@@ -6,4 +7,5 @@ import { sharesConformance } from './shares.conformance.ts';
 export function schedulingConformance(place: OpenPlace): void {
   policyConformance(place);
   sharesConformance(place);
+  learningConformance(place);
 }
