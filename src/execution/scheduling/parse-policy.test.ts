@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parsePolicy } from './parse-policy.ts';
+import { policyDocument } from './policy-document.ts';
+import { ORDER_PLUGINS } from './order-plugins.ts';
 import { policyOf, PRESETS } from './policy.ts';
 
 const faultsOf = (value: unknown): string[] =>
@@ -14,7 +16,7 @@ describe('parsePolicy', () => {
 
   it('reads back what it gave', () => {
     for (const preset of PRESETS) {
-      const stored: unknown = JSON.parse(JSON.stringify(policyOf(preset)));
+      const stored: unknown = JSON.parse(JSON.stringify(policyDocument(policyOf(preset))));
       assert.deepEqual(parsePolicy(stored).policy, policyOf(preset));
     }
   });
@@ -29,8 +31,8 @@ describe('parsePolicy', () => {
   it('names every fault at once with its path, and the name that was meant', () => {
     const wrong = {
       preset: 'adaptve',
-      lagSecond: 5,
-      agingShare: 2,
+      lag_second: 5,
+      aging_share: 2,
       order: ['dedline', 'rank', 'rank', 7],
       filters: 'all',
       scores: { finsh: 1, cost: -1 },
@@ -41,12 +43,12 @@ describe('parsePolicy', () => {
     const { policy } = parsePolicy(wrong);
     assert.equal(policy, null);
     assert.deepEqual(faultsOf(wrong), [
-      'lagSecond: did you mean lagSeconds?',
+      'lag_second: did you mean lag_seconds?',
       'preset: did you mean adaptive?',
-      'agingShare: must be a number from 0 to 1',
+      'aging_share: must be a number from 0 to 1',
       'order[0]: did you mean deadline?',
       'order[2]: stands there twice',
-      `order[3]: must be one of doomed-last, doomed-plans-last, deadline, latest-start, rank, longest, shortest, first-come, score`,
+      `order[3]: must be one of ${Object.keys(ORDER_PLUGINS).join(', ')}`,
       'filters: must be a list of at most 32 names',
       'scores.cost: must be a number from 0 to 1e9',
       'scores.finsh: did you mean finish?',

@@ -272,7 +272,7 @@ describe('Scheduler, for people', () => {
     for (const plan of [1, 2, 3]) scheduler.add(readyTicket({ plan, ...soon, deadline: NOW + 60_000 + plan }), NOW);
     given(scheduler, agents);
     const why = scheduler.why(3, 0, NOW)!;
-    assert.deepEqual(why.position, { inClass: 2, overall: 2 });
+    assert.deepEqual(why.position, { inClass: 2, of: 2, overall: 2 });
     assert.deepEqual(why.ahead, { tickets: 1, byCompany: { acme: 1 }, workMs: 10_000 });
     assert.deepEqual(
       why.filters.filter(({ removed }) => removed > 0).map(({ filter, removed }) => [filter, removed]),
@@ -282,7 +282,7 @@ describe('Scheduler, for people', () => {
       why.candidates.map(({ agent, busyUntil }) => [agent, busyUntil]),
       [['one', NOW + 10_000]],
     );
-    assert.deepEqual(why.caps, ['running 1']);
+    assert.deepEqual(why.caps, [{ name: 'running', limit: 1, running: 1 }]);
     assert.equal(why.start!.p50, NOW + 10_000);
     assert.equal(why.start!.p90, NOW + 30_000);
     assert.equal(why.company.running, 1);

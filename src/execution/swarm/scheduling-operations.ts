@@ -9,9 +9,10 @@ import { readExperiment } from '../scheduling/experiments/experiment-settings.ts
 import type { Switchback } from '../scheduling/experiments/switchback.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import type { Trail } from '../scheduling/models/trail.ts';
-import { PRESETS, type Policy } from '../scheduling/policy.ts';
+import { policyDocument } from '../scheduling/policy-document.ts';
+import { PRESETS } from '../scheduling/policy.ts';
 import type { ClassBacklog } from '../scheduling/why.ts';
-import { documentName, settingsDocument } from '../scheduling/setting.ts';
+import { settingsDocument } from '../scheduling/setting.ts';
 import { burnOf } from './burn.ts';
 import { classNameOf } from './class-name.ts';
 import type { LiveSwarm } from './live-swarm.ts';
@@ -124,15 +125,6 @@ function policyView({ swarm, kept }: LiveSwarm): PolicyView {
     },
     changed_at: kept?.at ?? null,
     changed_by: kept?.by ?? null,
-  };
-}
-
-function policyDocument(policy: Policy): Record<string, unknown> {
-  const { caps, ...rest } = policy;
-  const document = Object.fromEntries(Object.entries(rest).map(([name, value]) => [documentName(name), value]));
-  return {
-    ...document,
-    caps: Object.fromEntries(Object.entries(caps).map(([name, cap]) => [documentName(name), cap])),
   };
 }
 
