@@ -141,7 +141,7 @@ function withPlan<T>(engine: FlowEngine, key: number, tell: (plan: LivePlan) => 
 
 /** Why a new decision is refused because the fleet is far over what it can carry; null = it is taken. */
 function refusalOf(swarm: Swarm, engine: FlowEngine, instance: string): ColmeiaError | null {
-  if (swarm.contingency.step === 0) return null;
+  if (!swarm.contingency.isActive('refuse-bronze')) return null;
   const companies = engine.ownedCompanies().map((name) => ({ name, open: engine.openTickets(name) }));
   const waiting = companies.filter(({ open }) => open > 0);
   const weights = waiting.reduce((sum, { name }) => sum + swarm.scheduler.weightOf(name), 0);

@@ -73,42 +73,47 @@ export function learningConformance(place: OpenPlace): void {
     });
 
     test('leaves trails that are seen, survive a restart and the loss of what was kept, and are reset by an operator', async () => {
-      await scheduled(place, PATIENT, async ({ colmeia, clock, restart }) => {
-        const company = await SampleCompany.found(colmeia);
-        await company.agent('bad', { concurrency: 1 });
-        await company.agent('good', { concurrency: 1 });
-        await company.submit('load', tasks(60));
-        await share(company, clock, 12);
-        const [good] = await trailsOf(colmeia, 'good');
-        const [bad] = await trailsOf(colmeia, 'bad');
-        assert.ok(good!.success > 0.9 && good!.successes > 5 && good!.failures < 0.01, JSON.stringify(good));
-        assert.ok(bad!.success < 0.8 && bad!.failures > 1, JSON.stringify(bad));
+      await scheduled(
+        place,
+        PATIENT,
+        async ({ colmeia, clock, restart }) => {
+          const company = await SampleCompany.found(colmeia);
+          await company.agent('bad', { concurrency: 1 });
+          await company.agent('good', { concurrency: 1 });
+          await company.submit('load', tasks(60));
+          await share(company, clock, 12);
+          const [good] = await trailsOf(colmeia, 'good');
+          const [bad] = await trailsOf(colmeia, 'bad');
+          assert.ok(good!.success > 0.9 && good!.successes > 5 && good!.failures < 0.01, JSON.stringify(good));
+          assert.ok(bad!.success < 0.8 && bad!.failures > 1, JSON.stringify(bad));
 
-        const kept = await restart();
-        const [goodAgain] = await trailsOf(kept, 'good');
-        assert.ok(Math.abs(goodAgain!.successes - good!.successes) < 0.1, JSON.stringify([good, goodAgain]));
+          const kept = await restart();
+          const [goodAgain] = await trailsOf(kept, 'good');
+          assert.ok(Math.abs(goodAgain!.successes - good!.successes) < 0.1, JSON.stringify([good, goodAgain]));
 
-        const lost = await restart(async ({ databaseUrl = null, dataFolder = null }) => {
-          const store = await openStore({ databaseUrl, dataFolder, log: () => {} });
-          await keepKnowledge(store, {});
-          await store.close();
-        });
-        const rebuilt = await eventually(
-          'the trails',
-          () => trailsOf(lost, 'good'),
-          ([trail]) => trail !== undefined && Math.abs(trail.successes - good!.successes) < 0.1,
-        );
-        assert.ok(Math.abs(rebuilt[0]!.success - good!.success) < 0.02, JSON.stringify([good, rebuilt]));
+          const lost = await restart(async ({ databaseUrl = null, dataFolder = null }) => {
+            const store = await openStore({ databaseUrl, dataFolder, log: () => {} });
+            await keepKnowledge(store, {});
+            await store.close();
+          });
+          const rebuilt = await eventually(
+            'the trails',
+            () => trailsOf(lost, 'good'),
+            ([trail]) => trail !== undefined && Math.abs(trail.successes - good!.successes) < 0.1,
+          );
+          assert.ok(Math.abs(rebuilt[0]!.success - good!.success) < 0.02, JSON.stringify([good, rebuilt]));
 
-        const { removed } = await lost.scheduling.resetTrails(LOCAL_OPERATOR, { agent_id: `${company.name}/good` });
-        assert.equal(removed, 1);
-        assert.deepEqual(await trailsOf(lost, 'good'), []);
-        assert.equal((await trailsOf(lost, 'bad')).length, 1);
-        const { type, by, data } = (await fleetJournal(lost)).at(-1)!;
-        assert.deepEqual([type, data], ['scheduler.trails_reset', { agent: `${company.name}/good` }]);
-        assert.ok(by);
-        assert.deepEqual(await trailsOf(await restart(), 'good'), []);
-      });
+          const { removed } = await lost.scheduling.resetTrails(LOCAL_OPERATOR, { agent_id: `${company.name}/good` });
+          assert.equal(removed, 1);
+          assert.deepEqual(await trailsOf(lost, 'good'), []);
+          assert.equal((await trailsOf(lost, 'bad')).length, 1);
+          const { type, by, data } = (await fleetJournal(lost)).at(-1)!;
+          assert.deepEqual([type, data], ['scheduler.trails_reset', { agent: `${company.name}/good` }]);
+          assert.ok(by);
+          assert.deepEqual(await trailsOf(await restart(), 'good'), []);
+        },
+        { kept: true },
+      );
     });
 
     test('is hedged: past its p95 an idempotent ticket runs at another too, and the first result counts', async () => {

@@ -8,21 +8,26 @@ import { fleetJournal, scheduled } from './scheduled.ts';
 export function policyConformance(place: OpenPlace): void {
   describe('the scheduling policy', () => {
     test('is what the process was started with, until an operator sets another; that outlives a restart', async () => {
-      await scheduled(place, { scheduling: { preset: 'fairness' } }, async ({ colmeia, restart }) => {
-        const before = await colmeia.scheduling.policy(LOCAL_OPERATOR);
-        assert.deepEqual([before.preset, before.policy.lag_seconds], ['fairness', 0]);
-        assert.deepEqual([before.changed_at, before.changed_by], [null, null]);
+      await scheduled(
+        place,
+        { scheduling: { preset: 'fairness' } },
+        async ({ colmeia, restart }) => {
+          const before = await colmeia.scheduling.policy(LOCAL_OPERATOR);
+          assert.deepEqual([before.preset, before.policy.lag_seconds], ['fairness', 0]);
+          assert.deepEqual([before.changed_at, before.changed_by], [null, null]);
 
-        const document = { preset: 'adaptive', lag_seconds: 5, settings: { burst: { open_seconds: 7 } } };
-        const set = await colmeia.scheduling.setPolicy(LOCAL_OPERATOR, document);
-        assert.deepEqual(set, await colmeia.scheduling.policy(LOCAL_OPERATOR));
-        assert.deepEqual([set.preset, set.policy.lag_seconds, set.document], ['adaptive', 5, document]);
-        const event = (await fleetJournal(colmeia)).at(-1)!;
-        assert.deepEqual([event.type, event.by], ['scheduler.policy_changed', set.changed_by]);
-        assert.deepEqual(event.data, { from: { preset: 'fairness' }, to: document });
+          const document = { preset: 'adaptive', lag_seconds: 5, settings: { burst: { open_seconds: 7 } } };
+          const set = await colmeia.scheduling.setPolicy(LOCAL_OPERATOR, document);
+          assert.deepEqual(set, await colmeia.scheduling.policy(LOCAL_OPERATOR));
+          assert.deepEqual([set.preset, set.policy.lag_seconds, set.document], ['adaptive', 5, document]);
+          const event = (await fleetJournal(colmeia)).at(-1)!;
+          assert.deepEqual([event.type, event.by], ['scheduler.policy_changed', set.changed_by]);
+          assert.deepEqual(event.data, { from: { preset: 'fairness' }, to: document });
 
-        assert.deepEqual(await (await restart()).scheduling.policy(LOCAL_OPERATOR), set);
-      });
+          assert.deepEqual(await (await restart()).scheduling.policy(LOCAL_OPERATOR), set);
+        },
+        { kept: true },
+      );
     });
 
     test('that is wrong names every fault and changes nothing; one of a company may not be set at all', async () => {

@@ -12,8 +12,11 @@ const LONG_MS = 30 * 24 * 3_600_000;
 /** The real time and what a test has leapt, so that hours pass at once and timers still run. */
 export class LeapingClock {
   #leapt = 0;
+  /** How often it was read. */
+  reads = 0;
 
   now(): number {
+    this.reads++;
     return Date.now() + this.#leapt;
   }
 
@@ -30,13 +33,14 @@ export type Scheduled = {
   restart: (between?: (database: ColmeiaOptions) => Promise<void>) => Promise<Colmeia>;
 };
 
-/** A Colmeia of its own for one test, whose leases and agents bear leaps of the clock. */
+/** A Colmeia of its own for one test, whose leases and agents bear leaps of the clock. `kept`: it can be restarted. */
 export async function scheduled(
   place: OpenPlace,
   options: ColmeiaOptions,
   work: (scheduled: Scheduled) => Promise<void>,
+  { kept = false } = {},
 ): Promise<void> {
-  const at = await place(true);
+  const at = await place(kept);
   const clock = new LeapingClock();
   const open = (): Promise<Colmeia> =>
     createColmeia({

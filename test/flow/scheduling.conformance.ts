@@ -1,6 +1,7 @@
 import { learningConformance } from './learning.conformance.ts';
 import type { OpenPlace } from './place.ts';
 import { policyConformance } from './policy.conformance.ts';
+import { pressureConformance } from './pressure.conformance.ts';
 import { sharesConformance } from './shares.conformance.ts';
 
 /** What the scheduler does at work, each part of it on a Colmeia of its own whose clock can leap. */
@@ -8,4 +9,5 @@ export function schedulingConformance(place: OpenPlace): void {
   policyConformance(place);
   sharesConformance(place);
   learningConformance(place);
+  pressureConformance(place);
 }

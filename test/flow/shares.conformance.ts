@@ -46,56 +46,66 @@ export function sharesConformance(place: OpenPlace): void {
       const policy = { minTimeoutMs: 1, timeoutFactor: 100, defaultTimeoutMs: 1, maxRetries: NO_RETRIES };
       const scheduling = { preset: 'adaptive', lag_seconds: 60, aging_share: 0 };
       const options = { scheduling, policy: { tickets: policy } };
-      await scheduled(place, options, async ({ colmeia, clock, restart }) => {
-        const companies = await Promise.all(TIERS.map((tier) => SampleCompany.found(colmeia, tier)));
-        await fleetAgent(colmeia, 'busy', { concurrency: 1 });
-        // The one of bronze is in a hurry: its deadlines are the earliest by far.
-        for (const [n, company] of companies.entries()) {
-          const valid_until = clock.now() + (n === 2 ? 5 : 300) * 3_600_000;
-          await company.submit('load', tasks(50), { plan: { valid_until } });
-        }
-        const before = await workOff(colmeia, clock, 'busy', 21);
-        const after = await workOff(await restart(), clock, 'busy', 21);
-        for (const part of [before, after])
-          for (const [n, share] of [12, 6, 3].entries()) {
-            const got = countOf(part, companies[n]!);
-            assert.ok(Math.abs(got - share) <= 2, `${TIERS[n]} got ${got} of 21: ${part.join(' ')}`);
+      await scheduled(
+        place,
+        options,
+        async ({ colmeia, clock, restart }) => {
+          const companies = await Promise.all(TIERS.map((tier) => SampleCompany.found(colmeia, tier)));
+          await fleetAgent(colmeia, 'busy', { concurrency: 1 });
+          // The one of bronze is in a hurry: its deadlines are the earliest by far.
+          for (const [n, company] of companies.entries()) {
+            const valid_until = clock.now() + (n === 2 ? 5 : 300) * 3_600_000;
+            await company.submit('load', tasks(50), { plan: { valid_until } });
           }
-      });
+          const before = await workOff(colmeia, clock, 'busy', 21);
+          const after = await workOff(await restart(), clock, 'busy', 21);
+          for (const part of [before, after])
+            for (const [n, share] of [12, 6, 3].entries()) {
+              const got = countOf(part, companies[n]!);
+              assert.ok(Math.abs(got - share) <= 2, `${TIERS[n]} got ${got} of 21: ${part.join(' ')}`);
+            }
+        },
+        { kept: true },
+      );
     });
 
     test('a cap of what runs holds for all, for each company and for each label, and keeps none of the others', async () => {
       const caps = { running: 6, per_company: 3, per_label: { 'provider=one': 2 } };
-      await scheduled(place, { scheduling: { caps } }, async ({ colmeia, restart }) => {
-        const [first, second] = [await SampleCompany.found(colmeia, 'gold'), await SampleCompany.found(colmeia)];
-        await fleetAgent(colmeia, 'labelled', { labels: { provider: 'one' } });
-        await fleetAgent(colmeia, 'free');
-        await first.submit('load', tasks(10));
-        await second.submit('load', tasks(10));
-        const labelled = await leaseFleet(colmeia, 'labelled', 100);
-        assert.equal(labelled.length, 2);
-        const free = await leaseFleet(colmeia, 'free', 100);
-        const all = [...labelled, ...free].map(companyOf);
-        assert.deepEqual([countOf(all, first), countOf(all, second)], [3, 3]);
-        const why = await first.why('load', 't9');
-        assert.deepEqual(
-          why.queue?.caps.map(({ name, limit, running }) => [name, limit, running]),
-          [
-            ['running', 6, 6],
-            ['company', 3, 3],
-            ['provider=one', 2, 2],
-          ],
-        );
+      await scheduled(
+        place,
+        { scheduling: { caps } },
+        async ({ colmeia, restart }) => {
+          const [first, second] = [await SampleCompany.found(colmeia, 'gold'), await SampleCompany.found(colmeia)];
+          await fleetAgent(colmeia, 'labelled', { labels: { provider: 'one' } });
+          await fleetAgent(colmeia, 'free');
+          await first.submit('load', tasks(10));
+          await second.submit('load', tasks(10));
+          const labelled = await leaseFleet(colmeia, 'labelled', 100);
+          assert.equal(labelled.length, 2);
+          const free = await leaseFleet(colmeia, 'free', 100);
+          const all = [...labelled, ...free].map(companyOf);
+          assert.deepEqual([countOf(all, first), countOf(all, second)], [3, 3]);
+          const why = await first.why('load', 't9');
+          assert.deepEqual(
+            why.queue?.caps.map(({ name, limit, running }) => [name, limit, running]),
+            [
+              ['running', 6, 6],
+              ['company', 3, 3],
+              ['provider=one', 2, 2],
+            ],
+          );
 
-        // What ran before a restart counts still.
-        const again = await restart();
-        assert.deepEqual(await leaseFleet(again, 'free', 100, 100), []);
-        await completeFleet(again, free[0]!);
-        const [next, ...more] = await leaseFleet(again, 'free', 100);
-        assert.deepEqual([companyOf(next!), more], [companyOf(free[0]!), []]);
-        await completeFleet(again, labelled[0]!);
-        assert.equal((await leaseFleet(again, 'labelled', 100)).length, 1);
-      });
+          // What ran before a restart counts still.
+          const again = await restart();
+          assert.deepEqual(await leaseFleet(again, 'free', 100, 100), []);
+          await completeFleet(again, free[0]!);
+          const [next, ...more] = await leaseFleet(again, 'free', 100);
+          assert.deepEqual([companyOf(next!), more], [companyOf(free[0]!), []]);
+          await completeFleet(again, labelled[0]!);
+          assert.equal((await leaseFleet(again, 'labelled', 100)).length, 1);
+        },
+        { kept: true },
+      );
     });
   });
 }

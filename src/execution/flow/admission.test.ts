@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ColmeiaError, isColmeiaError, type ErrorCode } from '../../platform/errors.ts';
 import { Admission } from './admission.ts';
+import type { FlowBatch } from './flow-batch.ts';
+import { OpenTickets } from './open-tickets.ts';
 
 function admission(admit?: (instance: string) => ColmeiaError | null) {
   const seen = { refused: 0, done: 0 };
@@ -15,8 +17,8 @@ const refusedWith = (call: Promise<unknown>, code: ErrorCode) =>
 describe('admission', () => {
   it('refuses and counts decisions when 10,000 changes wait', async () => {
     const { made, seen, work } = admission();
-    await made.decision('acme', 9_999, work);
-    await refusedWith(made.decision('acme', 10_000, work), 'QUEUE_FULL');
+    await made.decision(9_999, work);
+    await refusedWith(made.decision(10_000, work), 'QUEUE_FULL');
     assert.deepEqual(seen, { refused: 1, done: 1 });
   });
 
@@ -27,15 +29,15 @@ describe('admission', () => {
     assert.deepEqual(seen, { refused: 1, done: 1 });
   });
 
-  it('asks whether decisions of the company are taken now', async () => {
-    const { made, seen, work } = admission((instance) =>
-      instance === 'acme'
-        ? new ColmeiaError(seen.done === 0 ? 'QUEUE_FULL' : 'SHUTTING_DOWN', 'not now', { retryAfterMs: 1_000 })
-        : null,
-    );
-    await refusedWith(made.decision('acme', 0, work), 'QUEUE_FULL');
-    await made.decision('bela', 0, work);
-    await refusedWith(made.decision('acme', 0, work), 'SHUTTING_DOWN');
-    assert.deepEqual(seen, { refused: 1, done: 1 });
+  it('asks whether new plans of the company are taken now, then whether they fit', async () => {
+    const overloaded = new ColmeiaError('QUEUE_FULL', 'not now', { retryAfterMs: 1_000 });
+    const { made, seen } = admission((instance) => (instance === 'acme' ? overloaded : null));
+    const batch = { at: 0, opened: new Map() } as unknown as FlowBatch;
+    const begin = (instance: string, tickets: number) =>
+      made.counted(async () => made.mustBegin(batch, instance, tickets, new OpenTickets()));
+    await refusedWith(begin('acme', 1), 'QUEUE_FULL');
+    await begin('bela', 100_000);
+    await assert.rejects(begin('bela', 100_001), (error) => isColmeiaError(error, 'QUEUE_FULL'));
+    assert.equal(seen.refused, 2);
   });
 });

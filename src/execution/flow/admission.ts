@@ -14,23 +14,28 @@ const MAX_OPEN_TICKETS = 100_000;
 
 /** What is taken in and what is refused with QUEUE_FULL because too much waits; refusals are counted. */
 export class Admission {
-  readonly maxOpenTickets: number;
+  readonly #maxOpenTickets: number;
   readonly #admit: (instance: string) => ColmeiaError | null;
   readonly #onQueueFull: () => void;
 
   constructor(options: Pick<FlowEngineOptions, 'maxOpenTicketsPerCompany' | 'admit' | 'onQueueFull'>) {
-    this.maxOpenTickets = options.maxOpenTicketsPerCompany ?? MAX_OPEN_TICKETS;
+    this.#maxOpenTickets = options.maxOpenTicketsPerCompany ?? MAX_OPEN_TICKETS;
     this.#admit = options.admit ?? (() => null);
     this.#onQueueFull = options.onQueueFull ?? (() => {});
   }
 
   /** `depth`: changes that wait for a commit. */
-  decision<T>(instance: string, depth: number, submit: () => Promise<T>): Promise<T> {
-    return this.counted(() => {
-      const refusal =
-        depth >= QUEUE_LIMIT ? full(`${QUEUE_LIMIT} changes wait for the database`) : this.#admit(instance);
-      return refusal === null ? submit() : Promise.reject(refusal);
-    });
+  decision<T>(depth: number, submit: () => Promise<T>): Promise<T> {
+    return this.counted(() =>
+      depth >= QUEUE_LIMIT ? Promise.reject(full(`${QUEUE_LIMIT} changes wait for the database`)) : submit(),
+    );
+  }
+
+  /** A plan of so many tickets that is new here; a decision that was taken before is answered, not taken. */
+  mustBegin(batch: FlowBatch, instance: string, tickets: number, open: OpenTickets): void {
+    const refusal = this.#admit(instance);
+    if (refusal !== null) throw refusal;
+    open.mustTake(tickets, batch.opened.get(instance) ?? 0, this.#maxOpenTickets, instance, batch.at);
   }
 
   /** `depth`: changes that wait to run alone. */
@@ -43,7 +48,7 @@ export class Admission {
   /** A new revision of a plan may not carry its company over the cap either. */
   mustGrow(batch: FlowBatch, plan: LivePlan, event: FlowEvent, open: OpenTickets | undefined): void {
     const growth = growthOf(batch.stateOf(plan), event);
-    open?.mustTake(growth, batch.opened.get(plan.instance) ?? 0, this.maxOpenTickets, plan.instance, batch.at);
+    open?.mustTake(growth, batch.opened.get(plan.instance) ?? 0, this.#maxOpenTickets, plan.instance, batch.at);
   }
 
   async counted<T>(work: () => Promise<T>): Promise<T> {

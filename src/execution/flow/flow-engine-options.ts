@@ -47,7 +47,7 @@ export type FlowEngineOptions = {
   onScheduled?: (ms: number, assignments: readonly Assignment[]) => void;
   /** Open tickets that a company may have, see OpenTickets. Default 100,000. */
   maxOpenTicketsPerCompany?: number;
-  /** Whether decisions of a company are taken now; null = they are. */
+  /** Whether new decisions of a company are taken now; null = they are. */
   admit?: (instance: string) => ColmeiaError | null;
   /** A change was refused because too much waits. */
   onQueueFull?: () => void;

@@ -143,11 +143,11 @@ export class FlowEngine implements JournalWriter {
    */
   submit(submission: Submission): Promise<Submitted> {
     const { instance } = submission;
-    return this.#admission.decision(instance, this.#commits.depth, () =>
+    return this.#admission.decision(this.#commits.depth, () =>
       this.#commits.change((batch) => {
         const company = this.#owned.companies.get(instance);
         if (company === undefined) throw notOwner(instance);
-        return applySubmission(batch, company, submission, this.#admission.maxOpenTickets);
+        return applySubmission(batch, company, submission, this.#admission);
       }),
     );
   }

@@ -1,6 +1,7 @@
 import { ColmeiaError } from '../../platform/errors.ts';
 import type { JournalHead } from '../../trust/audit/journal.ts';
 import { planKey } from '../plans/plan.ts';
+import type { Admission } from './admission.ts';
 import type { FlowBatch } from './flow-batch.ts';
 import { FLOW_VERSION, type FlowEvent } from './flow-state.ts';
 import type { KnownPlan } from './flow-store.ts';
@@ -42,14 +43,14 @@ function rememberInBatch(batch: FlowBatch, company: OwnedCompany, planId: string
 }
 
 /**
- * C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. `cap`: open tickets that the
- * company may have. Throws PLAN_CONFLICT, QUEUE_FULL.
+ * C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. Throws PLAN_CONFLICT, and what
+ * `admission` says of a plan that begins.
  */
 export function applySubmission(
   batch: FlowBatch,
   company: OwnedCompany,
   submission: Submission,
-  cap: number,
+  admission: Pick<Admission, 'mustBegin'>,
 ): Submitted {
   const { planId, content } = submission;
   batch.submits.push({ instance: company.name, planId });
@@ -72,8 +73,7 @@ export function applySubmission(
     );
   }
   if (submission.kind !== 'run') return reject(batch, company, submission);
-  const { name, open } = company;
-  open.mustTake(submission.tickets.rules.length, batch.opened.get(name) ?? 0, cap, name, batch.at);
+  admission.mustBegin(batch, company.name, submission.tickets.rules.length, company.open);
   return begin(batch, company, submission, known);
 }
 
