@@ -69,13 +69,15 @@ class World {
 
   ticket(): ReadyTicket {
     const estimate = 1_000 + 59_000 * this.random();
+    const deadline = this.now + estimate * (2 + 2_000 * this.random());
     return {
       plan: this.#plan++,
       n: 0,
       instance: `company-${Math.floor(this.random() * COMPANIES)}`,
       spec: specOf(Math.floor(this.random() * TYPES), estimate),
       createdAt: this.now,
-      deadline: this.now + estimate * (2 + 2_000 * this.random()),
+      deadline,
+      planDeadline: deadline,
       readyAt: this.now,
       rank: 10 * estimate * this.random(),
       near: [],

@@ -23,11 +23,22 @@ describe('a ready ticket', () => {
       spec: specs[0],
       createdAt: 3,
       deadline: DEADLINE,
+      planDeadline: DEADLINE + 2 * 60_000,
       readyAt: 9,
       rank: 1 + 100 + 1_000,
       near: [],
     });
     assert.deepEqual([of(state, 1).rank, of(state, 2).rank, of(state, 3).rank], [1_010, 1_100, 1_000]);
+  });
+
+  it('has its own time, and its plan the time of the longest way by timeouts, until the decision ends', () => {
+    const { state } = new Run([...chain(), rule([3], { timeoutMs: 5_000 })]);
+    assert.deepEqual([of(state, 0).deadline, of(state, 0).planDeadline], [DEADLINE, DEADLINE + 2 * 60_000 + 5_000]);
+    assert.equal(of(new Run([rule()]).state, 0).planDeadline, DEADLINE);
+    const capped = new Run(chain(), { validUntil: DEADLINE + 1_000 });
+    assert.equal(of(capped.state, 0).planDeadline, DEADLINE + 1_000);
+    const ended = new Run(chain(), { validUntil: 1_000 });
+    assert.equal(of(ended.state, 0).planDeadline, DEADLINE, 'never before its own');
   });
 
   it('names the agents that did what it waited for, each once and four at most', () => {

@@ -9,8 +9,10 @@ import type { LivePlan } from './live-plan.ts';
 const NEAR = 4;
 const NOBODY: readonly string[] = [];
 
+/** `ranks`: upward ranks by what is expected. `longestMs`: the longest way through the plan by timeouts. */
+type Lengths = { ranks: Float64Array; longestMs: number };
 /** By the rules they follow from: a new revision has new ones. */
-const ranks = new WeakMap<readonly TicketRules[], Float64Array>();
+const lengths = new WeakMap<readonly TicketRules[], Lengths>();
 
 /** A plan as the ticket is ready in: its state and specs may be those of a draft. */
 type At = { plan: Pick<LivePlan, 'key' | 'instance' | 'created_at'>; state: PlanState; specs: readonly TicketSpec[] };
@@ -25,6 +27,7 @@ export function readyTicketOf(at: At, n: number, readyAt: number | null, by: Pic
     spec: specs[n],
     createdAt: plan.created_at,
     deadline: state.tickets[n].deadline,
+    planDeadline: planDeadlineOf(at, n, by),
     readyAt: readyAt ?? lastEndBefore(at, n),
     rank: rankOf(at, n, by),
     near: agentsBefore(state, n),
@@ -32,14 +35,40 @@ export function readyTicketOf(at: At, n: number, readyAt: number | null, by: Pic
 }
 
 /** Made anew for each revision, not for each compensation, which nothing waits for. */
-function rankOf({ plan, state, specs }: At, n: number, by: Pick<Estimates, 'base'>): number {
-  if (state.dependents[n].length === 0) return by.base(specs[n], plan.instance);
-  let known = ranks.get(state.rules);
+function lengthsOf({ plan, state, specs }: At, by: Pick<Estimates, 'base'>): Lengths {
+  let known = lengths.get(state.rules);
   if (known === undefined) {
-    const expected = state.tickets.map(({ note }, i) => (note?.superseded ? 0 : by.base(specs[i], plan.instance)));
-    ranks.set(state.rules, (known = upwardRanks(state.dependents, expected)));
+    const { tickets, rules, dependents } = state;
+    const counts = (i: number): boolean => !tickets[i].note?.superseded;
+    const ranks = upwardRanks(
+      dependents,
+      tickets.map((_, i) => (counts(i) ? by.base(specs[i], plan.instance) : 0)),
+    );
+    const longest = upwardRanks(
+      dependents,
+      rules.map(({ timeoutMs }, i) => (counts(i) ? timeoutMs : 0)),
+    );
+    lengths.set(state.rules, (known = { ranks, longestMs: longest.reduce((most, ms) => Math.max(most, ms), 0) }));
   }
-  return known[n];
+  return known;
+}
+
+function rankOf(at: At, n: number, by: Pick<Estimates, 'base'>): number {
+  const { plan, state, specs } = at;
+  return state.dependents[n].length === 0 ? by.base(specs[n], plan.instance) : lengthsOf(at, by).ranks[n];
+}
+
+/**
+ * Deadlines of tickets count from the plan's creation, as if none waited for another; a plan has until its longest way
+ * would end if every ticket took its whole timeout, counted from when this ticket was made or begun again.
+ */
+function planDeadlineOf(at: At, n: number, by: Pick<Estimates, 'base'>): number {
+  const { plan, state } = at;
+  const { deadline } = state.tickets[n];
+  const { timeoutMs, undoes } = state.rules[n];
+  if (undoes !== null || state.rules.length === 1) return deadline;
+  const from = Math.max(plan.created_at, deadline - timeoutMs);
+  return Math.max(deadline, Math.min(from + lengthsOf(at, by).longestMs, state.control.validUntil ?? Infinity));
 }
 
 function agentsBefore({ rules, tickets }: PlanState, n: number): readonly string[] {

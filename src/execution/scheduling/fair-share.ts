@@ -4,12 +4,17 @@ import type { Account } from './scheduler-state.ts';
 
 /** A debt of one ms of running time, in the unit of `used`. */
 const UNITS_PER_MS = 1_000;
+/**
+ * Share of its expected time that a ticket is charged when it is given, the rest when it ends: on average half of what runs
+ * is done. Charged in full, a company that has just come would get fewer agents than those that have long had theirs.
+ */
+const CHARGED_AT_START = 0.5;
 /** Accounts that a snapshot has at most: those with the largest debts. */
 const MOST_DEBTS = 10_000;
 
 /**
- * Weighted virtual time of the companies: running time ÷ weight, charged when a ticket is given (expected) and corrected
- * when it ends (real). Who comes back from idle starts where the least of those that compete stands: no credit is saved
+ * Weighted virtual time of the companies: running time ÷ weight, charged when a ticket is given (half of what is
+ * expected) and corrected when it ends (real). Who comes back from idle starts where the least of those that compete stands: no credit is saved
  * up, but a debt stays. Source: start-time fair queueing; bounded lag as in EEVDF.
  */
 export class FairShare {
@@ -70,16 +75,16 @@ export class FairShare {
     if (this.#competing.size === 0) this.#floor = Math.max(this.#floor, account.used);
   }
 
-  /** Charges what a ticket that begins is expected to take. */
+  /** A ticket begins that is expected to take so long. */
   begin(account: Account, ms: number, weight: number): void {
-    const units = unitsOf(ms, weight);
+    const units = unitsOf(CHARGED_AT_START * ms, weight);
     account.pending += units;
     this.#use(account, units);
   }
 
   /** What began so ends: its expected time becomes the real one. 0 = as if it had never begun. */
   end(account: Account, expectedMs: number, realMs: number, weight: number): void {
-    const units = unitsOf(expectedMs, weight);
+    const units = unitsOf(CHARGED_AT_START * expectedMs, weight);
     account.pending -= units;
     this.#use(account, unitsOf(realMs, weight) - units);
   }
@@ -91,7 +96,7 @@ export class FairShare {
 
   /** What is expected of all that runs, from its start to its end. */
   runningMs({ pending, weight }: Account): number {
-    return (pending / UNITS_PER_MS) * weight;
+    return (pending / (CHARGED_AT_START * UNITS_PER_MS)) * weight;
   }
 
   countTurn(account: Account, by: 1 | -1): void {

@@ -39,16 +39,22 @@ export const ORDER_PLUGINS = {
     'Tickets that cannot end before their deadline any more stand behind those that can.',
   ),
   'doomed-plans-last': doomedFrom(
-    (ticket, base) => ticket.deadline - Math.max(base, ticket.rank),
-    'The same, but what must fit before the deadline is the rest of the plan.',
+    (ticket, base) => ticket.planDeadline - Math.max(base, ticket.rank),
+    'Tickets of plans that cannot end before their deadline any more stand behind those of plans that can.',
   ),
   deadline: {
     what: 'Earliest deadline first.',
     key: (ticket) => Math.min(ticket.deadline, ticket.readyAt + HORIZON_MS),
   },
+  due: {
+    what: 'Earliest deadline first of those that can still be met: its own, after that the one of its plan.',
+    key: (ticket, { now, base }) =>
+      Math.min(now > ticket.deadline - base ? ticket.planDeadline : ticket.deadline, ticket.readyAt + HORIZON_MS),
+    changesAt: ({ deadline }, { now, base }) => (now > deadline - base ? Infinity : deadline - base + 1),
+  },
   'latest-start': {
-    what: 'Earliest deadline less the rest of the plan first (least slack).',
-    key: (ticket, { base }) => Math.min(ticket.deadline - Math.max(base, ticket.rank), ticket.readyAt + HORIZON_MS),
+    what: 'Earliest deadline of the plan less the rest of it first (least slack).',
+    key: (ticket, { base }) => Math.min(ticket.planDeadline - Math.max(base, ticket.rank), ticket.readyAt + HORIZON_MS),
   },
   'best-effort-last': {
     what: 'Tickets of low priority and low risk wait for all others.',

@@ -106,7 +106,7 @@ const ADAPTIVE: Policy = {
   ...defaultsOf(POLICY_SETTINGS),
   preset: 'adaptive',
   companies: 'lag',
-  order: ['doomed-plans-last', 'deadline', 'rank', 'first-come'],
+  order: ['doomed-plans-last', 'due', 'rank', 'first-come'],
   filters: ALL_FILTERS,
   scores: { finish: 1, trail: 1, locality: 1, region: 1, cost: 1, load: 1 },
   tiers: { gold: 4, silver: 2, bronze: 1 },

@@ -9,6 +9,8 @@ export type ReadyTicket = {
   createdAt: number;
   /** When it should have ended. */
   deadline: number;
+  /** When its plan should have ended. */
+  planDeadline: number;
   /** Since when it can run. */
   readyAt: number;
   /** Upward rank: expected ms from its start to the end of the plan along the longest path; 0 = not known. */

@@ -49,6 +49,7 @@ export function readyTicket({
     instance: 'acme',
     createdAt: 0,
     deadline: 60_000,
+    planDeadline: ticket.deadline ?? 60_000,
     readyAt: 0,
     rank: 0,
     near: [],

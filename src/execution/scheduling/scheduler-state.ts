@@ -21,7 +21,7 @@ export type Account = HeapItem & {
   used: number;
   /** Tickets it was given. */
   turns: number;
-  /** The part of `used` that was charged for what still runs, by expectation. */
+  /** The part of `used` that was charged for what still runs: a share of what is expected. */
   pending: number;
   /** Expected running time of what waits, ms. */
   waitingMs: number;

@@ -55,6 +55,20 @@ describe('Scheduler, order', () => {
     assert.deepEqual(order(scheduler, []), [3, 1]);
   });
 
+  it('goes on with a plan that can still be in time although its ticket is late, behind tickets that are not', () => {
+    const inTime = { planDeadline: NOW + 90_000, rank: 50_000 };
+    const tickets = [
+      readyTicket({ plan: 1, ms: 10_000, deadline: NOW + 60_000, planDeadline: NOW + 80_000, rank: 85_000 }),
+      readyTicket({ plan: 2, ms: 10_000, deadline: NOW - 5_000, ...inTime }),
+      readyTicket({ plan: 3, ms: 10_000, deadline: NOW + 70_000, ...inTime }),
+    ];
+    assert.deepEqual(order(make(adaptive), tickets), [3, 2, 1]);
+    const scheduler = make(adaptive);
+    scheduler.add(readyTicket({ plan: 4, ms: 10_000, deadline: NOW + 10_000, ...inTime }), NOW);
+    scheduler.add(readyTicket({ plan: 5, ms: 10_000, deadline: NOW + 70_000, ...inTime }), NOW);
+    assert.deepEqual(order(scheduler, [], NOW + 1), [5, 4]);
+  });
+
   it('gives aged tickets their turn although others go first', () => {
     const scheduler = make({ ...adaptive, agingShare: 1, agingMs: 5_000 });
     const late = NOW + 1_000_000;
@@ -122,7 +136,7 @@ describe('Scheduler, order', () => {
   it('lets a company whose budget burns run ahead twice as far', () => {
     const run = (mode: 'normal' | 'tight'): number[] => {
       const scheduler = make(
-        { ...adaptive, lagSeconds: 25 },
+        { ...adaptive, lagSeconds: 12.5 },
         { modeOf: (company) => (company === 'a' ? mode : 'normal') },
       );
       const mine = [1, 2, 3, 4, 5, 6, 7].map((plan) =>

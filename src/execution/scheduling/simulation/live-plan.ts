@@ -55,6 +55,7 @@ export class LivePlan {
       spec: tasks[n]!.spec,
       createdAt: this.#createdAt,
       deadline: this.#offset + deadlineAt,
+      planDeadline: this.#offset + deadlineAt,
       readyAt: now,
       rank: this.#rank(n, estimates),
       near: [], // data has no place in a simulation
