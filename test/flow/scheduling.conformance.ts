@@ -1,4 +1,5 @@
 import { learningConformance } from './learning.conformance.ts';
+import { outlookConformance } from './outlook.conformance.ts';
 import type { OpenPlace } from './place.ts';
 import { policyConformance } from './policy.conformance.ts';
 import { pressureConformance } from './pressure.conformance.ts';
@@ -10,4 +11,5 @@ export function schedulingConformance(place: OpenPlace): void {
   sharesConformance(place);
   learningConformance(place);
   pressureConformance(place);
+  outlookConformance(place);
 }

@@ -6,7 +6,7 @@ import { incidentOf } from '../flow/incident.ts';
 import type { LivePlan } from '../flow/live-plan.ts';
 import { ticketIdOf } from '../plans/plan.ts';
 import { upwardRanks } from '../plans/upward-rank.ts';
-import type { ForecastRange, ForecastRecord } from '../scheduling/models/forecast-error.ts';
+import { idOfStart, type ForecastRange, type ForecastRecord } from '../scheduling/models/forecast-error.ts';
 import {
   forecastPlan,
   forecastStarts,
@@ -54,6 +54,8 @@ export class Forecaster implements PlanWatch {
   readonly #said = new Map<number, SlaWarning['level']>();
   readonly #open = new Set<number>();
   readonly #judgedAt = new Map<string, number>();
+  /** By plan: the ticket whose start will show how right its forecast was. */
+  readonly #judgedStart = new Map<number, number>();
   /** Work left of a plan by its state, which is another object after each change. */
   readonly #left = new WeakMap<PlanState, number>();
 
@@ -69,15 +71,18 @@ export class Forecaster implements PlanWatch {
     const at = deadline === null ? null : nextSlaCheck(plan.created_at, deadline, now);
     if (at !== null) this.#checks.set(plan, at);
     const { instance } = plan;
-    if (now - (this.#judgedAt.get(instance) ?? -Infinity) < JUDGE_EVERY_MS) return;
+    const judgedAt = this.#judgedAt.get(instance) ?? -Infinity;
+    if (now >= judgedAt && now - judgedAt < JUDGE_EVERY_MS) return;
     this.#judgedAt.set(instance, now);
-    this.#options.swarm.forecastError.made(
-      'finish',
-      String(plan.key),
-      instance,
-      now,
-      this.#forecast(plan, now).forecast.finishMs,
-    );
+    const error = this.#options.swarm.forecastError;
+    const { forecast, tickets, queue } = this.#forecast(plan, now);
+    error.made('finish', String(plan.key), instance, now, forecast.finishMs);
+    let first: [number, number] | null = null;
+    for (const [n, startMs] of forecastStarts(tickets, queue))
+      if (first === null || startMs < first[1]) first = [n, startMs];
+    if (first === null) return;
+    error.made('start', idOfStart(plan.key, first[0]), instance, now, first[1]);
+    this.#judgedStart.set(plan.key, first[0]);
   }
 
   closed(plan: LivePlan, isOurs: boolean): void {
@@ -89,6 +94,9 @@ export class Forecaster implements PlanWatch {
     const error = swarm.forecastError;
     if (isOurs && plan.state.status === 'completed') error.happened('finish', String(key), now());
     else error.dropped('finish', String(key));
+    const n = this.#judgedStart.get(key);
+    if (n !== undefined) error.dropped('start', idOfStart(key, n)); // when it never began
+    this.#judgedStart.delete(key);
   }
 
   nextAt(): number {
@@ -232,8 +240,9 @@ function eventsOf(
     first,
     deadline,
     left_ms: left,
-    forecast_ms: Math.round(forecastMs),
-    score: Number(score.toFixed(3)),
+    // null = nobody can do what is left
+    forecast_ms: Number.isFinite(forecastMs) ? Math.round(forecastMs) : null,
+    score: Number.isFinite(score) ? Number(score.toFixed(3)) : null,
   };
   const warning = { type: 'plan.at_risk', data: data as Record<string, unknown> };
   if (level !== 'certain') return [warning];

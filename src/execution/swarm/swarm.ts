@@ -6,7 +6,7 @@ import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/s
 import type { CompanyLoad } from '../scheduling/models/company-share.ts';
 import { Demand } from '../scheduling/models/demand.ts';
 import { ErrorBudget, type ErrorBudgetSnapshot, type ModeChange } from '../scheduling/models/error-budget.ts';
-import { ForecastError, type ForecastErrorSnapshot } from '../scheduling/models/forecast-error.ts';
+import { ForecastError, idOfStart, type ForecastErrorSnapshot } from '../scheduling/models/forecast-error.ts';
 import { Knowledge, type KnowledgeSnapshot } from '../scheduling/models/knowledge.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import { mayRunTwice, shouldCopy } from '../scheduling/models/speculation.ts';
@@ -157,7 +157,7 @@ export class Swarm implements Dispatcher {
     if (this.#runs.has(key)) return;
     this.#runs.set(key, run);
     if (!this.#awaited.delete(key)) this.knowledge.guards.began(run.agent, run.at);
-    this.forecastError.happened('start', `${run.plan}/${run.n}`, run.at);
+    this.forecastError.happened('start', idOfStart(run.plan, run.n), run.at);
     if (!mayRunTwice(run.spec)) return;
     const p95 = this.knowledge.upper(run.spec, run.instance, run.agent, 0.95, run.at);
     this.#overdue.set(run, run.at + Math.max(p95, this.#config.settings.speculation.copies_min_ms) + 1);

@@ -120,6 +120,9 @@ export class ForecastError {
   }
 }
 
+/** The id of the forecast of when a ticket starts; that of when a plan ends is its key. */
+export const idOfStart = (plan: number, n: number): string => `${plan}/${n}`;
+
 const keyOf = (kind: ForecastKind, of: string): string => `${kind}\n${of}`;
 
 /** What should start at once does so, or not, for other reasons than what has to wait. */

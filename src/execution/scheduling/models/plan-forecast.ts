@@ -57,8 +57,11 @@ export function forecastPlan(tickets: readonly OpenTicket[], queue: CompanyQueue
     criticalPathMs = Math.max(criticalPathMs, heads.get(ticket.n)! + left);
   }
   const { aheadMs } = queue;
+  if (queue.slots <= 0 && tickets.some(({ elapsedMs }) => elapsedMs === null)) {
+    return { finishMs: Infinity, soonestMs: Infinity, parts: { aheadMs, ownMs, criticalPathMs, slots: 0 } };
+  }
   const flow = flowMs(queue, aheadMs + ownMs - criticalPathMs, criticalPathMs);
-  const soonestMs = ownMs === 0 ? 0 : Math.max(criticalPathMs, ownMs / queue.slots);
+  const soonestMs = Math.max(criticalPathMs, queue.slots > 0 ? ownMs / queue.slots : 0);
   return { finishMs: flow.ms, soonestMs, parts: { aheadMs, ownMs, criticalPathMs, slots: flow.slots } };
 }
 

@@ -28,6 +28,10 @@ describe('slaWarning', () => {
     assert.equal(danger(90_000, { p5: 51_000 })?.level, 'certain');
   });
 
+  it('is no more than a warning while nobody can do the work, as an agent may come', () => {
+    assert.equal(danger(Infinity, { soonestMs: Infinity, p5: Infinity })?.level, 'warning');
+  });
+
   it('is certain after the deadline, with whatever is left to do', () => {
     assert.equal(danger(1_000, { soonestMs: 1_000, now: 100_000 })?.level, 'certain');
     assert.equal(danger(1_000, { soonestMs: 1_000, now: 200_000 })?.score, Infinity);

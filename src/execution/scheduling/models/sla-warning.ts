@@ -30,7 +30,8 @@ export function nextSlaCheck(startedAt: number, deadline: number, now: number): 
 }
 
 /**
- * Whether a deadline is in danger, by the fluid forecast of what is left; null = it is not.
+ * Whether a deadline is in danger, by the fluid forecast of what is left; null = it is not. What nobody can do (a forecast of
+ * Infinity) is in danger, not certain to miss: an agent may come.
  * @param forecastMs time to its end from now (forecastPlan), not calibrated
  * @param range the same with what was learned of the company's forecasts
  * @param soonestMs what even an empty queue would take
@@ -53,6 +54,7 @@ export function slaWarning(
 ): SlaWarning | null {
   const leftMs = deadline - now;
   const score = leftMs > 0 ? forecastMs / leftMs : Infinity;
+  if (forecastMs === Infinity) return { level: 'warning', score, leftMs, forecastMs };
   const optimisticMs = Math.max(range.p5, soonestMs * settings.sla_certain_share);
   if (optimisticMs > leftMs) return { level: 'certain', score, leftMs, forecastMs };
   return score > settings.sla_warning_score ? { level: 'warning', score, leftMs, forecastMs } : null;
