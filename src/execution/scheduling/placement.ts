@@ -3,7 +3,7 @@ import { FILTER_PLUGINS, type FilterMoment, type FilterPlugin } from './filter-p
 import type { Policy } from './policy.ts';
 import type { Random } from './models/draws.ts';
 import { SCORE_PLUGINS, type ScoreMoment, type ScoreName, type ScorePlugin } from './score-plugins.ts';
-import type { Account, AgentState, Entry, FreeList, TicketClass } from './scheduler-state.ts';
+import type { Account, AgentState, Entry, FreeList, Run, TicketClass } from './scheduler-state.ts';
 
 /** Of a busy agent the ends of so many runs are looked at. */
 const MOST_SLOTS = 16;
@@ -183,7 +183,7 @@ export class Placement {
     const look = (state: AgentState): void => {
       this.#looks++;
       if (state.cycle === cycle && state.left > 0) return;
-      const from = freeAt(state, now, cycle);
+      const from = this.#freeAt(state, now, cycle);
       if (from - now >= bestMs) return;
       const { agent } = state;
       if (!agent.open || !moment.guard(agent.key, of.type, now).allows) return;
@@ -198,6 +198,30 @@ export class Placement {
         look(of.shared[Math.floor(this.#random() * of.shared.length)]);
     }
     return best === null ? null : { state: best, costMs: bestMs, startsAt };
+  }
+
+  /** When the agent is expected to have room, epoch ms; Infinity = nothing runs there, so nobody knows when it asks. */
+  #freeAt(state: AgentState, now: number, cycle: number): number {
+    if (state.slotsCycle !== cycle) {
+      state.slotsCycle = cycle;
+      state.slots.length = 0;
+      for (const run of state.runs.items()) {
+        if (state.slots.length === MOST_SLOTS) break;
+        const end = this.#endOf(run, now);
+        // One that is late is expected to last as long again as it is late.
+        state.slots.push(end >= now ? end : now + (now - end));
+      }
+      state.slots.sort((a, b) => a - b);
+    }
+    return state.slots[0] ?? Infinity;
+  }
+
+  /** What was learned since it began counts: what waits and what runs are measured alike, however wrong the first guess. */
+  #endOf({ entry, agent, at, end }: Run, now: number): number {
+    if (entry === null) return end;
+    const { ticket, line } = entry;
+    const base = this.#estimates.base(ticket.spec, ticket.instance);
+    return at + base * this.#estimates.factor(line.class.type, agent, now);
   }
 
   #fastestOf(of: TicketClass, now: number): readonly AgentState[] {
@@ -225,21 +249,6 @@ function pressureOn(state: AgentState, cycle: number): number {
     state.pressure += of.size / of.slots;
   }
   return state.pressure;
-}
-
-/** When the agent is expected to have room, epoch ms; Infinity = nothing runs there, so nobody knows when it asks. */
-function freeAt(state: AgentState, now: number, cycle: number): number {
-  if (state.slotsCycle !== cycle) {
-    state.slotsCycle = cycle;
-    state.slots.length = 0;
-    for (const { end } of state.runs.items()) {
-      if (state.slots.length === MOST_SLOTS) break;
-      // One that is late is expected to last half as long again as it is late.
-      state.slots.push(end >= now ? end : now + (now - end) / 2);
-    }
-    state.slots.sort((a, b) => a - b);
-  }
-  return state.slots[0] ?? Infinity;
 }
 
 /** Another ticket begins on the agent in this cycle. */
