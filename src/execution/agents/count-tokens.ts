@@ -1,5 +1,5 @@
 import { startConsumer, type Consumer, type ConsumerOptions } from '../../platform/bus/consumer.ts';
-import type { BusEvent } from '../../platform/bus/journal-reader.ts';
+import type { BusEvent, BusLine } from '../../platform/bus/journal-reader.ts';
 import type { TokenUsage } from './token-usage.ts';
 import { addUsage, readCounted, type AddedUsage } from './token-usage-store.ts';
 
@@ -10,9 +10,9 @@ export function startTokenCount(options: Omit<ConsumerOptions, 'name' | 'deliver
     ...options,
     name: 'token-usage',
     from: 'now',
+    wants: hasUsage,
     deliver: async (events) => {
       const used = events.filter(hasUsage);
-      if (used.length === 0) return;
       const counted = await readCounted(store, [...new Set(used.map(({ instance }) => instance))]);
       const added = addedUsage(used, counted);
       if (added.length > 0) await addUsage(store, added);
@@ -21,7 +21,7 @@ export function startTokenCount(options: Omit<ConsumerOptions, 'name' | 'deliver
 }
 
 type UsageEvent = BusEvent & { data: { usage: TokenUsage & { agent: string } } };
-const hasUsage = (event: BusEvent): event is UsageEvent =>
+const hasUsage = <E extends BusLine>(event: E): event is E & UsageEvent =>
   event.type === 'ticket.completed' && event.data?.usage !== undefined;
 
 /** Sums by company and agent of what is not counted yet. A consumer may get events again; their numbers never go back. */

@@ -4,7 +4,7 @@ import type { Clock, Random } from '../clock.ts';
 import type { Store } from '../store/store.ts';
 import { beginAtHeads, readCursors, readFallenBehind, writeCursors } from './consumer-store.ts';
 import type { JournalFeed } from './journal-feed.ts';
-import { eventsOf, type BusEvent, type BusRow } from './journal-reader.ts';
+import { eventsOf, type BusEvent, type BusLine, type BusRow } from './journal-reader.ts';
 
 export type ConsumerOptions = {
   store: Store;
@@ -13,6 +13,8 @@ export type ConsumerOptions = {
   name: string;
   /** Companies it serves now; asked again whenever it matters. */
   instances: () => string[];
+  /** The events that are delivered; the others are passed over. Default: all. */
+  wants?: (event: BusLine) => boolean;
   /** Each company's events in order, at least once. When it throws, the same events come again. */
   deliver: (events: BusEvent[], signal: AbortSignal) => Promise<void>;
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
@@ -57,6 +59,8 @@ class RunningConsumer implements Consumer {
   readonly #unwritten = new Set<string>();
   readonly #heads = new Map<string, number>();
   readonly #dirty = new Set<string>();
+  /** The last row that this process committed, while nothing is known of later ones of others. */
+  readonly #ours = new Map<string, number>();
   #batch: Batch | null = null;
   #mustSweep = true;
   #isFirst = true;
@@ -73,6 +77,8 @@ class RunningConsumer implements Consumer {
     this.name = options.name;
     this.#unlisten = options.feed.onRows((instance, seq) => {
       this.#noteHead(instance, seq);
+      if (seq > 0) this.#ours.set(instance, seq);
+      else this.#ours.delete(instance);
       this.#dirty.add(instance);
       this.#wakeUp?.();
     });
@@ -129,7 +135,7 @@ class RunningConsumer implements Consumer {
     if (this.#mustSweep) await this.#sweep();
     this.#batch ??= await this.#gather();
     if (this.#batch === null) return this.#idle();
-    await deliver(this.#batch.events, this.#abort.signal);
+    if (this.#batch.events.length > 0) await deliver(this.#batch.events, this.#abort.signal);
     for (const [instance, seq] of this.#batch.upTo) {
       this.#cursors.set(instance, Math.max(seq, this.#cursors.get(instance) ?? 0));
       this.#unwritten.add(instance);
@@ -148,6 +154,7 @@ class RunningConsumer implements Consumer {
       this.#isFirst = false;
       await this.#write();
       this.#cursors.clear(); // another replica may have gone on meanwhile
+      this.#ours.clear();
       for (const { instance, head, cursor } of await readFallenBehind(store, name, instances())) {
         this.#noteHead(instance, head);
         this.#cursors.set(instance, cursor);
@@ -181,22 +188,26 @@ class RunningConsumer implements Consumer {
         throw error;
       }
     }
-    return batch.events.length === 0 ? null : batch;
+    return batch.upTo.size === 0 ? null : batch;
   }
 
   #take(batch: Batch, instance: string, rows: readonly BusRow[], limit: number): void {
+    const { wants } = this.#options;
     for (const row of rows) {
       if (batch.events.length >= limit) break;
-      for (const event of eventsOf(row)) batch.events.push(event);
+      if (wants === undefined || row.events.some(wants))
+        for (const event of eventsOf(row)) if (wants?.(event) ?? true) batch.events.push(event);
       batch.upTo.set(instance, row.seq);
       this.#noteHead(instance, row.seq);
     }
-    if (rows.length > 0) this.#dirty.add(instance); // there may be more
+    // What this process committed last is the end; otherwise there may be more.
+    if (rows.length > 0 && batch.upTo.get(instance) !== this.#ours.get(instance)) this.#dirty.add(instance);
   }
 
   #leave(instance: string): void {
     this.#dirty.delete(instance);
     this.#heads.delete(instance);
+    this.#ours.delete(instance);
     if (!this.#unwritten.has(instance)) this.#cursors.delete(instance);
   }
 

@@ -33,8 +33,8 @@ before(async () => {
 });
 after(() => store.close());
 
-async function until(isSo: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; !isSo(); waited += 5) {
+async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let waited = 0; !(await isSo()); waited += 5) {
     if (waited > 5_000) assert.fail(`still waiting: ${what}`);
     await sleep(5);
   }
@@ -331,6 +331,32 @@ describe('startConsumer', () => {
     reads = 0;
     await sleep(400);
     assert.equal(reads, 0, 'at rest it asks nothing');
+    await consumer.stop();
+  });
+
+  test('delivers what it wants, and counts the rest as done', async () => {
+    const consumer = startConsumer(options({ wants: ({ type }) => type === 'wanted' }));
+    feed.publish([await journal.commit(a, 3)]);
+    await until(async () => (await cursors())[a] === 1, 'the cursor');
+    await consumer.stop();
+    assert.deepEqual(got, []);
+    const other = startConsumer(options({ wants: ({ type }) => type !== 'wanted' }));
+    feed.publish([await journal.commit(a, 2)]);
+    await until(() => got.length === 2, 'the events that are wanted');
+    await other.stop();
+    assert.deepEqual(got, [`${a}/4`, `${a}/5`]);
+  });
+
+  test('asks the journal for nothing that this process has just committed', async () => {
+    const consumer = startConsumer(options());
+    feed.publish([await journal.commit(a, 1)]);
+    await until(() => got.length === 1, 'the first event');
+    const row = await journal.commit(a, 2);
+    reads = 0;
+    feed.publish([row]);
+    await until(() => got.length === 3, 'the events');
+    await sleep(50);
+    assert.equal(reads, 0);
     await consumer.stop();
   });
 
