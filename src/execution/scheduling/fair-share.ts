@@ -23,7 +23,10 @@ export class FairShare {
   readonly #competing = new Heap<Account>((a, b) => a.used < b.used);
   readonly #weightOf: (instance: string) => number;
   readonly #fellBack: (account: Account, by: number) => void;
-  /** Where those that competed last stood. */
+  /**
+   * Virtual time: where the least of those that compete stood when something was charged last, or who left last. It moves with
+   * what is used only, so that companies which come together, as after a restart, keep their debts in whatever order they come.
+   */
   #floor = 0;
   #turnsFloor = 0;
 
@@ -61,8 +64,7 @@ export class FairShare {
   enters(account: Account, fresh: boolean): void {
     if (account.competing++ > 0) return;
     if (fresh) {
-      const least = this.#competing.peek();
-      account.used = Math.max(account.used, least === undefined ? this.#floor : least.used);
+      account.used = Math.max(account.used, this.#virtualTime());
       if (account.turns < this.#turnsFloor) account.turns = this.#turnsFloor;
       account.weight = this.#weightOf(account.instance);
     }
@@ -89,8 +91,9 @@ export class FairShare {
     this.#use(account, unitsOf(realMs, weight) - units);
   }
 
-  /** Used elsewhere. */
+  /** Used elsewhere, where the company competes as one that comes does here. */
   charge(account: Account, ms: number, weight: number): void {
+    if (account.heapIndex < 0) account.used = Math.max(account.used, this.#virtualTime());
     this.#use(account, unitsOf(ms, weight));
   }
 
@@ -105,9 +108,14 @@ export class FairShare {
     if (by < 0) for (const line of account.lines) forgetHead(line.class);
   }
 
+  #virtualTime(): number {
+    return Math.min(this.#floor, this.#competing.peek()?.used ?? Infinity);
+  }
+
   #use(account: Account, units: number): void {
     account.used += units;
     if (account.heapIndex >= 0) this.#competing.moved(account);
+    if (units > 0) this.#floor = Math.max(this.#floor, this.#competing.peek()?.used ?? 0);
     if (units < 0) this.#fellBack(account, -units);
   }
 
@@ -126,13 +134,12 @@ export class FairShare {
     return (account.used - (this.#competing.peek()?.used ?? this.#floor)) / UNITS_PER_MS;
   }
 
-  /** Weighted ms of each company over the least (absent = none), without what runs, which `began` charges again; the 10,000 largest. */
+  /** Weighted ms of each company over the virtual time (absent = none), without what runs, which `began` charges again; the 10,000 largest. */
   debts(): Record<string, number> {
-    let least = Infinity;
-    for (const { used, pending } of this.#accounts.values()) least = Math.min(least, used - pending);
+    const from = this.#virtualTime();
     const owed = [...this.#accounts.values()].map(({ instance, used, pending }): [string, number] => [
       instance,
-      (used - pending - least) / UNITS_PER_MS,
+      (used - pending - from) / UNITS_PER_MS,
     ]);
     const debts = owed.filter(([, debt]) => debt > 0).sort((a, b) => b[1] - a[1]);
     return Object.fromEntries(debts.slice(0, MOST_DEBTS));

@@ -82,11 +82,12 @@ describe('Scheduler, order', () => {
 
   it('lets a company that was idle start where the others are: no credit, but its debt stays', () => {
     const scheduler = make(policyOf('fairness'));
-    scheduler.restoreDebts({ busy: 500_000, indebted: 900_000 });
     const agent = schedulerAgent({ concurrency: 100 });
     scheduler.setAgent(agent);
     const ticket = (plan: number, instance: string): ReadyTicket => readyTicket({ plan, instance, ...soon });
     for (const plan of [1, 2]) scheduler.add(ticket(plan, 'busy'), NOW);
+    scheduler.charge('indebted', 900_000);
+    scheduler.charge('busy', 500_000);
     for (const plan of [3, 4, 5]) scheduler.add(ticket(plan, 'fresh'), NOW);
     scheduler.add(ticket(6, 'indebted'), NOW);
     assert.deepEqual(
@@ -331,12 +332,29 @@ describe('Scheduler, for people', () => {
     scheduler.began({ plan: 1, n: 0, instance: 'a', spec, agent: 'x', at: 0 });
     scheduler.ended(1, 0, 'x', 30_000);
     scheduler.began({ plan: 2, n: 0, instance: 'a', spec, agent: 'x', at: 0 });
-    assert.deepEqual(scheduler.debts(), {});
     scheduler.began({ plan: 3, n: 0, instance: 'b', spec, agent: 'x', at: 0 });
     assert.deepEqual(scheduler.debts(), { a: 30_000 });
     const after = make(adaptive);
     after.restoreDebts({ ...JSON.parse(JSON.stringify(scheduler.debts())), b: -5, c: 'x' });
     after.began({ plan: 3, n: 0, instance: 'b', spec, agent: 'x', at: 0 });
     assert.deepEqual(after.debts(), { a: 30_000 });
+  });
+
+  it('counts debts of before, and what was used elsewhere, in whatever order the companies come back', () => {
+    for (const owe of ['restoreDebts', 'charge'] as const)
+      for (const companies of [
+        ['owes', 'owes', 'even', 'even'],
+        ['even', 'even', 'owes', 'owes'],
+      ]) {
+        const scheduler = make(policyOf('fairness'));
+        if (owe === 'charge') scheduler.charge('owes', 15_000);
+        else scheduler.restoreDebts({ owes: 15_000 });
+        const agent = schedulerAgent({ concurrency: 100 });
+        scheduler.setAgent(agent);
+        for (const [plan, instance] of companies.entries())
+          scheduler.add(readyTicket({ plan, instance, ...soon }), NOW);
+        const given = scheduler.schedule([agent], NOW, 100).map(({ ticket: { instance } }) => instance);
+        assert.deepEqual(given, ['even', 'even', 'owes', 'owes'], `${owe} ${companies.join(' ')}`);
+      }
   });
 });

@@ -207,7 +207,7 @@ export class Scheduler {
     this.#fair.charge(account, Math.min(Math.max(0, ms), MOST_CHARGED_MS), account.weight);
   }
 
-  /** Weighted ms of running time that each company has used more than the least. */
+  /** Weighted ms of running time that each company is ahead of one that came now. */
   debts(): Record<string, number> {
     return this.#fair.debts();
   }
