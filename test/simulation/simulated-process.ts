@@ -68,6 +68,17 @@ export class SimulatedProcess {
     const explained = { why: async () => null, explain: async () => null };
     const writer = { ...localWriter({ engine: this.engine, registry: this.registry, store }), ...explained };
     this.writer = plant.writer?.(writer) ?? writer;
+    void this.#tick();
+  }
+
+  /** As LiveSwarm does: what kept agents from tickets may end by itself. */
+  async #tick(): Promise<void> {
+    while (this.isAlive) {
+      await this.#world.time.sleep(1_000);
+      if (!this.isAlive) return;
+      this.swarm.tick(this.#world.time.now, () => false);
+      if (this.swarm.size > 0) this.registry.onDemand();
+    }
   }
 
   /** Takes the companies over; tries until the database lets it. */

@@ -73,6 +73,7 @@ export function breakerReleased(breaker: CircuitBreaker): void {
 
 /** A success closes the circuit, except that one from before a quota was used up does not bring the quota back. */
 export function breakerSucceeded(breaker: CircuitBreaker, at: number): void {
+  breaker.probeAt = 0; // whatever came of it, another may be the probe
   if (at < breaker.openUntil && breaker.quota) return;
   if (breaker.openUntil > 0) Object.assign(breaker, newCircuitBreaker());
   breaker.consecutive = 0;
@@ -84,6 +85,7 @@ export function breakerFailed(breaker: CircuitBreaker, at: number, settings: Cir
   breaker.consecutive++;
   breaker.attempts = breaker.attempts * KEEP + 1;
   breaker.failures = breaker.failures * KEEP + 1;
+  breaker.probeAt = 0;
   if (at < breaker.openUntil) return; // of attempts from before it opened
   const { breaker_consecutive, breaker_share, breaker_volume } = settings;
   const share = breaker.attempts >= breaker_volume && breaker.failures >= breaker_share * breaker.attempts;
@@ -100,6 +102,7 @@ export function breakerQuota(
   settings: CircuitBreakerSettings,
 ): void {
   const ms = retryAfterMs ?? settings.breaker_quota_ms;
+  breaker.probeAt = 0;
   if (at + ms > breaker.openUntil) open(breaker, at, ms, true);
 }
 
