@@ -28,12 +28,13 @@ import { classNameOf } from './execution/swarm/class-name.ts';
 import { explainPlan } from './execution/swarm/explain-plan.ts';
 import { Forecaster } from './execution/swarm/forecaster.ts';
 import { LiveSwarm, type LiveSwarmOptions } from './execution/swarm/live-swarm.ts';
+import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
 import { schedulingOperations } from './execution/swarm/scheduling-operations.ts';
 import type { Swarm } from './execution/swarm/swarm.ts';
 import { whyTicket } from './execution/swarm/why-ticket.ts';
 import type { CompanyWriter } from './execution/flow/company-writer.ts';
 import type { LivePlan } from './execution/flow/live-plan.ts';
-import { ColmeiaError } from './platform/errors.ts';
+import { ColmeiaError, isColmeiaError } from './platform/errors.ts';
 import { Replicas } from './execution/replicas/replicas.ts';
 import { embeddedWriters, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
 import { JournalFeed } from './platform/bus/journal-feed.ts';
@@ -114,7 +115,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     leaseDurationMs: config.leaseDurationMs,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
-    scheduling: config.scheduling,
+    scheduling: schedulingOf(config),
     maxParallelTickets: config.maxParallelTickets,
     policy: {
       tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
@@ -131,6 +132,21 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     otelEndpoint: config.otelEndpoint,
     debug: config.logLevel === 'debug' || config.logLevel === 'trace',
   };
+}
+
+/** The policy of the environment; its faults are those of the variable. */
+function schedulingOf({ scheduling }: Config): Record<string, unknown> {
+  try {
+    return readSchedulingConfig(scheduling).document;
+  } catch (error) {
+    if (!isColmeiaError(error, 'INVALID_POLICY')) throw error;
+    const faults = error.faults.map(({ path, message }) => ({
+      path: 'COLMEIA_SCHEDULING',
+      message: `${path} ${message}`,
+    }));
+    const many = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+    throw new ColmeiaError('CONFIG_INVALID', `the configuration has ${many}`, { faults });
+  }
 }
 
 /** null = the plan is not open. */
@@ -156,11 +172,13 @@ function refusalOf(swarm: Swarm, engine: FlowEngine, instance: string): ColmeiaE
 
 /**
  * The whole control plane in this process: opens and migrates the database, takes up what was open, starts its background
- * work. Throws STORE_UNAVAILABLE, DATA_FOLDER_LOCKED, DATA_FOLDER_NEWER. Close it in the end.
+ * work. Throws INVALID_POLICY, STORE_UNAVAILABLE, DATA_FOLDER_LOCKED, DATA_FOLDER_NEWER. Close it in the end.
  */
 export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colmeia> {
   const { clock = systemClock, random = Math.random, log = () => {}, databaseUrl = null, dataFolder = null } = options;
   const policy = { ...DEFAULT_POLICY, ...options.policy };
+  const caps = { running: options.maxParallelTickets ?? DEFAULT_PARALLEL };
+  const initial = readSchedulingConfig(options.scheduling ?? {}, caps);
   const metrics = createMetrics();
   const store = await openStore({
     databaseUrl,
@@ -193,8 +211,8 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     random,
     feed,
     log,
-    document: options.scheduling ?? {},
-    caps: { running: options.maxParallelTickets ?? DEFAULT_PARALLEL },
+    initial,
+    caps,
     tierOf: (name) => instances.tierOf(name),
     owns: (name) => engine.owns(name),
     append: (name, events, statements) => append(name, events, statements),

@@ -82,6 +82,22 @@ describe('readConfig', () => {
     assert.throws(() => readConfig({}, cwd), { code: 'CONFIG_INVALID' });
   });
 
+  it('takes a scheduling policy as a name, or as a file of JSON, whose faults name it', () => {
+    const file = path.join(folder, 'policy.json');
+    fs.writeFileSync(file, '{ "preset": "fairness", "lag_seconds": 5 }');
+    assert.deepEqual(readConfig({ COLMEIA_SCHEDULING: 'round-robin' }, folder).scheduling, { preset: 'round-robin' });
+    assert.deepEqual(readConfig({ COLMEIA_SCHEDULING: './policy.json' }, folder).scheduling, {
+      preset: 'fairness',
+      lag_seconds: 5,
+    });
+    for (const text of ['[1]', '{']) {
+      fs.writeFileSync(file, text);
+      const [fault, ...others] = faultsOf({ COLMEIA_SCHEDULING: file });
+      assert.deepEqual([fault!.path, others], ['COLMEIA_SCHEDULING', []]);
+      assert.ok(fault!.message.startsWith(file), fault!.message);
+    }
+  });
+
   it('builds the database URL from POSTGRES_*, escaped', () => {
     const url = readConfig(
       { POSTGRES_HOST: 'db', POSTGRES_USER: 'me@home', POSTGRES_PASSWORD: 'p/w:d' },

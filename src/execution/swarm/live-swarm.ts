@@ -31,7 +31,8 @@ export type LiveSwarmOptions = {
   feed: Pick<JournalFeed, 'onRows' | 'rowsAfter'>;
   log: (level: 'info' | 'warn' | 'error', data: Record<string, unknown>, message: string) => void;
   /** What holds where nothing else was set: COLMEIA_SCHEDULING and the caps of the environment. */
-  document: Record<string, unknown>;
+  initial: SchedulingConfig;
+  /** Of a policy that names none. */
   caps: Partial<Policy['caps']>;
   tierOf: (instance: string) => string;
   owns: (instance: string) => boolean;
@@ -86,13 +87,12 @@ export class LiveSwarm {
 
   /** With what was kept. A policy that this version does not understand is left aside, and said. */
   static async open(options: LiveSwarmOptions): Promise<LiveSwarm> {
-    const { store, document, caps, log } = options;
+    const { store, initial, caps, log } = options;
     const [policy, knowledge, experiment] = await Promise.all([
       readState(store, 'policy') as Promise<KeptPolicy | null>,
       readState(store, 'knowledge') as Promise<KeptKnowledge | null>,
       readState(store, 'experiment') as Promise<SwitchbackSnapshot | null>,
     ]);
-    const initial = readSchedulingConfig(document, caps);
     let config = initial;
     try {
       if (policy !== null) config = readSchedulingConfig(policy.document, caps);

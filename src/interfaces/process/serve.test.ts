@@ -136,6 +136,18 @@ describe('the process', () => {
     );
   });
 
+  it('names every fault of its scheduling policy, and touches no database', async () => {
+    const file = path.join(folder, 'unfair.json');
+    fs.writeFileSync(file, '{ "preset": "fairnes", "lag_secnds": 4 }');
+    const { output, exit } = start('unfair', [], { COLMEIA_SCHEDULING: file });
+    assert.deepEqual(await exit, [2, null]);
+    const lines = output().split('\n').slice(0, 3);
+    assert.equal(lines[0], 'colmeia: the configuration has 2 faults (CONFIG_INVALID)');
+    for (const line of lines.slice(1))
+      assert.match(line, /^ {2}COLMEIA_SCHEDULING: .*did you mean (fairness|lag_seconds)\?$/);
+    assert.ok(!fs.existsSync(path.join(folder, 'unfair', 'data')));
+  });
+
   it('says what it takes when an option is wrong', async () => {
     const { output, exit } = start('option', ['--no-exmaple']);
     assert.deepEqual(await exit, [2, null]);
