@@ -280,7 +280,7 @@ export class FlowBatch {
     const { key, instance } = plan;
     const run = { plan: key, n, instance, spec: specs[n], agent, at: this.at };
     if (type === 'ticket.leased' || type === 'ticket.copied') {
-      this.#dispatcher.began(run, type === 'ticket.copied');
+      this.#dispatcher.began(run);
       this.undo.push(() => this.#dispatcher.unassign(key, n, agent));
     } else {
       this.#dispatcher.ended(key, n, agent, this.at, RESULTS.has(type));

@@ -38,10 +38,10 @@ export class OwnedPlans {
       open.count += plan.state.open;
       this.#keep(plan, plan.state);
       plan.state.tickets.forEach((ticket, n) => {
-        attemptsOf(ticket).forEach((attempt, i) => {
+        attemptsOf(ticket).forEach((attempt) => {
           this.#grant(plan, n, attempt, plan.state);
           const { agent, startedAt: at } = attempt;
-          this.#dispatcher.began({ plan: plan.key, n, instance: name, spec: plan.specs[n], agent, at }, i > 0);
+          this.#dispatcher.began({ plan: plan.key, n, instance: name, spec: plan.specs[n], agent, at });
         });
       });
       this.ripen(plan, now);

@@ -21,7 +21,7 @@ export type Dispatcher = Pick<Estimates, 'base'> & {
   remove(plan: number, n: number): void;
   removePlan(plan: number): void;
   /** An attempt runs that `schedule` did not give: after a restart, or a copy. */
-  began(run: Run, isCopy?: boolean): void;
+  began(run: Run): void;
   /** `hasResult`: it says something of its agent; one that was cancelled or given back does not. */
   ended(plan: number, n: number, agent: string, at: number, hasResult: boolean): void;
   /** As if it had never been given. */

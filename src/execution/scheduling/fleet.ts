@@ -2,14 +2,12 @@ import { Heap } from '../../platform/heap.ts';
 import { clearanceOf, FILTER_PLUGINS, type FilterName, type FilterPlugin } from './filter-plugins.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 import type { AgentState, Run, TicketClass, Wanted } from './scheduler-state.ts';
-
-/** Plan keys take all the digits that a number has. */
-const ticketKey = (plan: number, n: number): string => `${plan}/${n}`;
+import { TicketMap } from './ticket-map.ts';
 
 /** The agents, what each can do, and what runs where. */
 export class Fleet {
   readonly #agents = new Map<string, AgentState>();
-  readonly #runs = new Map<string, Run[]>();
+  readonly #runs = new TicketMap<Run[]>();
   /** How many run by cap: `label=value`. */
   readonly labelRunning = new Map<string, number>();
   #filters: readonly FilterPlugin[] = [];
@@ -113,12 +111,11 @@ export class Fleet {
 
   /** The agent's runs grow; null = the ticket runs there already. */
   begin(run: Omit<Run, 'heapIndex' | 'labels'>): Run | null {
-    const key = ticketKey(run.plan, run.n);
-    const runs = this.#runs.get(key);
-    if (runs?.some(({ agent }) => agent === run.agent)) return null;
+    const runs = this.#runs.get(run.plan, run.n);
+    if (runs !== undefined && this.runs(run.plan, run.n, run.agent)) return null;
     const state = this.#agents.get(run.agent);
     const begun: Run = { ...run, heapIndex: -1, labels: state?.capped ?? [] };
-    if (runs === undefined) this.#runs.set(key, [begun]);
+    if (runs === undefined) this.#runs.set(run.plan, run.n, [begun]);
     else runs.push(begun);
     if (state === undefined) this.#orphan(begun);
     else state.runs.push(begun);
@@ -130,12 +127,12 @@ export class Fleet {
 
   /** null = it does not run there. */
   end(plan: number, n: number, agent: string): Run | null {
-    const key = ticketKey(plan, n);
-    const runs = this.#runs.get(key);
+    const runs = this.#runs.get(plan, n);
     const at = runs?.findIndex((run) => run.agent === agent) ?? -1;
     if (at < 0) return null;
-    const [run] = runs!.splice(at, 1);
-    if (runs!.length === 0) this.#runs.delete(key);
+    const run = runs![at];
+    if (runs!.length === 1) this.#runs.delete(plan, n);
+    else runs!.splice(at, 1);
     const state = this.#agents.get(agent);
     if (state === undefined) this.#unorphan(run);
     else state.runs.remove(run);
@@ -145,9 +142,15 @@ export class Fleet {
     return run;
   }
 
+  /** Whether the ticket runs on the agent. */
+  runs(plan: number, n: number, agent: string): boolean {
+    for (const run of this.runsOf(plan, n)) if (run.agent === agent) return true;
+    return false;
+  }
+
   /** Where the ticket runs. */
   runsOf(plan: number, n: number): readonly Run[] {
-    return this.#runs.get(ticketKey(plan, n)) ?? [];
+    return this.#runs.get(plan, n) ?? [];
   }
 
   #orphan(run: Run): void {

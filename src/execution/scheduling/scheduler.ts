@@ -43,6 +43,8 @@ const WELL: Guard = { allows: true, limit: Infinity, why: null };
 const MOST_STEPS = 256;
 /** Tickets of a class that nobody may have, passed over in one cycle at most. */
 const MOST_PASSED = 16;
+/** A ticket that waited less is given with the duration that was expected of it when it came. */
+const REFRESH_AFTER_MS = 1_000;
 /** How old a capacity may be, ms. */
 const CAPACITIES_MS = 1_000;
 /** How old the modes of the companies may be, ms. */
@@ -171,6 +173,7 @@ export class Scheduler {
   /** A ticket runs that `schedule` did not give: after a restart, or a speculative copy. Idempotent. */
   began(run: { plan: number; n: number; instance: string; spec: TicketSpec; agent: string; at: number }): void {
     const { plan, n, instance, spec, agent, at } = run;
+    if (this.#fleet.runs(plan, n, agent)) return;
     const base = clamp(this.#options.estimates.base(spec, instance));
     this.#begin({ plan, n, agent, at, account: this.#fair.account(instance), entry: null }, typeOf(spec), base);
   }
@@ -437,6 +440,7 @@ export class Scheduler {
   }
 
   #refresh(entry: Entry): void {
+    if (this.#moment.now - entry.ticket.readyAt < REFRESH_AFTER_MS) return;
     const base = this.#base(entry.ticket);
     if (base !== entry.base) this.#waiting.rebase(entry, base);
   }

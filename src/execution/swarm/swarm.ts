@@ -15,6 +15,7 @@ import { policyOf, type Policy, type Preset } from '../scheduling/policy.ts';
 import type { ReadyTicket } from '../scheduling/ready-ticket.ts';
 import { Scheduler, type Assignment } from '../scheduling/scheduler.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
+import { TicketMap } from '../scheduling/ticket-map.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { SchedulingConfig } from './scheduling-config.ts';
 import { contingencyEvent, modeEvent, type SwarmEvent } from './swarm-event.ts';
@@ -57,11 +58,11 @@ export class Swarm implements Dispatcher {
   #experiment: Switchback | null;
   readonly #options: SwarmOptions;
   readonly #agents = new Map<string, SchedulerAgent>();
-  readonly #runs = new Map<string, Run>();
-  /** Attempts that ended and whose result is learned with the commit. */
-  readonly #awaited = new Set<string>();
-  /** Tickets with two attempts. */
-  readonly #copied = new Set<string>();
+  readonly #runs = new TicketMap<Run>();
+  /** Second attempts of tickets in `#runs`. */
+  readonly #copies = new TicketMap<Run>();
+  /** Agents of attempts that ended and whose result is learned with the commit. */
+  readonly #awaited = new TicketMap<string[]>();
   /** When an attempt that may run twice has taken too long. */
   readonly #overdue = new Deadlines<Run>();
   #experimentPreset: Preset | null;
@@ -106,7 +107,7 @@ export class Swarm implements Dispatcher {
   }
 
   get running(): number {
-    return this.#runs.size;
+    return this.#runs.size + this.#copies.size;
   }
 
   base(spec: Run['spec'], instance: string): number {
@@ -135,10 +136,9 @@ export class Swarm implements Dispatcher {
     return assignments;
   }
 
-  began(run: Run, isCopy = false): void {
+  began(run: Run): void {
     this.scheduler.began(run);
     this.#note(run);
-    if (isCopy) this.#copied.add(`${run.plan}/${run.n}`);
     this.#options.onBusy();
   }
 
@@ -153,25 +153,37 @@ export class Swarm implements Dispatcher {
   }
 
   #note(run: Run): void {
-    const key = runKey(run.plan, run.n, run.agent);
-    if (this.#runs.has(key)) return;
-    this.#runs.set(key, run);
-    if (!this.#awaited.delete(key)) this.knowledge.guards.began(run.agent, run.at);
-    this.forecastError.happened('start', idOfStart(run.plan, run.n), run.at);
-    if (!mayRunTwice(run.spec)) return;
-    const p95 = this.knowledge.upper(run.spec, run.instance, run.agent, 0.95, run.at);
-    this.#overdue.set(run, run.at + Math.max(p95, this.#config.settings.speculation.copies_min_ms) + 1);
+    const { plan, n, agent, at, spec } = run;
+    const known = this.#runs.get(plan, n);
+    if (known?.agent === agent || this.#copies.get(plan, n)?.agent === agent) return;
+    (known === undefined ? this.#runs : this.#copies).set(plan, n, run);
+    if (!this.#wasAwaited(plan, n, agent)) this.knowledge.guards.began(agent, at);
+    if (this.forecastError.awaits('start')) this.forecastError.happened('start', idOfStart(plan, n), at);
+    // What ends sooner is not worth a bound.
+    if (mayRunTwice(spec)) this.#overdue.set(run, at + this.#config.settings.speculation.copies_min_ms + 1);
   }
 
   #forget(plan: number, n: number, agent: string, hasResult: boolean): void {
-    const key = runKey(plan, n, agent);
-    const run = this.#runs.get(key);
-    if (run === undefined) return;
-    this.#runs.delete(key);
+    const copy = this.#copies.get(plan, n);
+    const isCopy = copy?.agent === agent;
+    const run = isCopy ? copy : this.#runs.get(plan, n);
+    if (run?.agent !== agent) return;
+    if (copy !== undefined) this.#copies.delete(plan, n);
+    if (copy === undefined) this.#runs.delete(plan, n);
+    else if (!isCopy) this.#runs.set(plan, n, copy);
     this.#overdue.delete(run);
-    this.#copied.delete(`${plan}/${n}`);
-    if (hasResult) this.#awaited.add(key);
+    if (hasResult) this.#awaited.set(plan, n, [...(this.#awaited.get(plan, n) ?? []), agent]);
     else this.knowledge.guards.released(agent);
+  }
+
+  /** Whether the result of the attempt was awaited; from now on it is not. */
+  #wasAwaited(plan: number, n: number, agent: string): boolean {
+    const agents = this.#awaited.get(plan, n);
+    const at = agents?.indexOf(agent) ?? -1;
+    if (at < 0) return false;
+    if (agents!.length === 1) this.#awaited.delete(plan, n);
+    else agents!.splice(at, 1);
+    return true;
   }
 
   // — agents —————————————————————————————————————————————————————————————————————————————————————————————————
@@ -195,7 +207,7 @@ export class Swarm implements Dispatcher {
   learn(outcome: Outcome, isOurs: boolean): void {
     const { at, instance, type, agent, durationMs, slackMs, result, spec, errorClass } = outcome;
     this.knowledge.observe(outcome);
-    if (isOurs) this.#awaited.delete(runKey(outcome.plan, outcome.n, agent));
+    if (isOurs) this.#wasAwaited(outcome.plan, outcome.n, agent);
     if (!isOurs) this.scheduler.charge(instance, durationMs);
     this.#demand.add(instance, durationMs, at);
     if (slackMs === null) return;
@@ -258,19 +270,20 @@ export class Swarm implements Dispatcher {
     for (const run of this.#overdue.take(now)) {
       const { plan, n, spec, instance, agent, at } = run;
       const upperP95Ms = this.knowledge.upper(spec, instance, agent, 0.95, now);
-      const attempts = this.#copied.has(`${plan}/${n}`) ? 2 : 1;
+      const attempts = this.#copies.get(plan, n) === undefined ? 1 : 2;
       const seen = {
         spec,
         elapsedMs: now - at,
         upperP95Ms,
         attempts,
-        running: this.#runs.size,
-        copies: this.#copied.size,
+        running: this.running,
+        copies: this.#copies.size,
       };
       const isWanted = !this.contingency.isActive('no-exploration') && shouldCopy(seen, speculation);
       const other = isWanted ? this.scheduler.placeCopy({ spec, instance, not: agent }, free, now) : null;
       if (other !== null) found.push({ plan, n, agent: other });
-      else if (attempts === 1) this.#overdue.set(run, now + LOOK_AGAIN_MS);
+      else if (attempts === 1)
+        this.#overdue.set(run, at + upperP95Ms > now ? at + upperP95Ms + 1 : now + LOOK_AGAIN_MS);
     }
     return found;
   }
@@ -390,5 +403,3 @@ export class Swarm implements Dispatcher {
     };
   }
 }
-
-const runKey = (plan: number, n: number, agent: string): string => `${plan}/${n}/${agent}`;

@@ -82,6 +82,9 @@ export class DurationModel {
   readonly #sources = new RecentMap<DecayedMoments>(SOURCES);
   readonly #models = new RecentMap<TypeModel>(MODELS);
   readonly #bounds: ConformalBound;
+  #instance = '';
+  #type: string | null = null;
+  #key = '';
 
   constructor(settings = defaultsOf(DURATION_SETTINGS), snapshot?: Partial<DurationSnapshot>) {
     this.#settings = settings;
@@ -115,7 +118,7 @@ export class DurationModel {
   /** Duration in ms that is kept with probability `p`: 0.5 (the median), 0.9 or 0.95. */
   upper(spec: TicketSpec, instance: string, p: number): number {
     const { log, variance: spread } = this.#predict(spec, instance);
-    return Math.exp(log + this.#bounds.bound(keyOf(spec, instance), p) * Math.sqrt(spread));
+    return Math.exp(log + this.#bounds.bound(this.#keyOf(spec, instance), p) * Math.sqrt(spread));
   }
 
   /**
@@ -126,7 +129,7 @@ export class DurationModel {
    */
   observe(spec: TicketSpec, instance: string, at: number, durationMs: number, censored = false): number {
     const { log, variance: spread } = this.#predict(spec, instance);
-    const key = keyOf(spec, instance);
+    const key = this.#keyOf(spec, instance);
     const deviation = Math.sqrt(spread);
     const median = Math.exp(log + this.#bounds.bound(key, 0.5) * deviation);
     let actual = Math.log(Math.max(SHORTEST_MS, durationMs));
@@ -160,7 +163,7 @@ export class DurationModel {
   }
 
   #predict(spec: TicketSpec, instance: string): Prediction {
-    const model = this.#models.get(keyOf(spec, instance));
+    const model = this.#models.get(this.#keyOf(spec, instance));
     const prior = this.#prior(spec, instance);
     if (model === undefined || model.log.n === 0) return { ...prior, model };
     const within = this.#within(model);
@@ -224,7 +227,7 @@ export class DurationModel {
   }
 
   #learnType(spec: TicketSpec, instance: string, at: number, actual: number, predicted: number): void {
-    const key = keyOf(spec, instance);
+    const key = this.#keyOf(spec, instance);
     const model = this.#models.get(key) ?? {
       log: noMoments(),
       error: noMoments(),
@@ -256,13 +259,22 @@ export class DurationModel {
     learn(this.#all.log, actual, at, this.#keep(this.#all.log, at));
   }
 
+  /** The same string again while the same type is asked for: joining and hashing it costs as much as a prediction. */
+  #keyOf(spec: TicketSpec, instance: string): string {
+    const type = typeOf(spec);
+    if (type !== this.#type || instance !== this.#instance) {
+      this.#type = type;
+      this.#instance = instance;
+      this.#key = `${instance}\n${type}`;
+    }
+    return this.#key;
+  }
+
   #keep(moments: DecayedMoments, at: number): number {
     const { duration_half_life_results: results, duration_half_life_hours: hours } = this.#settings;
     return keepAfter(moments.at === 0 ? 0 : at - moments.at, results, hours * 3_600_000);
   }
 }
-
-const keyOf = (spec: TicketSpec, instance: string): string => `${instance}\n${typeOf(spec)}`;
 
 /** Mean of a standard normal given that it is at least `z` (inverse Mills ratio). */
 function beyond(z: number): number {

@@ -37,20 +37,24 @@ const KEEP = 2 ** (-1 / 200);
 
 /**
  * Learns actual ÷ forecast of each company and kind, so that forecasts come as p50 and p90 that are kept as often as they
- * say (adaptive conformal bounds), and with the error that they had so far. Bounded: 10,000 forecasts whose end is awaited
+ * say (adaptive conformal bounds), and with the error that they had so far. Bounded: 10,000 forecasts of each kind whose end is awaited
  * (further ones are not learned from), 2,000 companies.
  */
 export class ForecastError {
   readonly #bounds: Record<ForecastKind, ConformalBound>;
   readonly #records = new RecentMap<Record<'log' | 'off' | 'kept', DecayedMoments>>(RECORDS);
-  readonly #open = new Map<string, Made>();
+  /** By id. */
+  readonly #open: Record<ForecastKind, Map<string, Made>> = { start: new Map(), finish: new Map() };
 
   constructor(snapshot?: Partial<ForecastErrorSnapshot>) {
     const bounds = snapshot?.bounds;
     this.#bounds = { start: new ConformalBound(bounds?.start), finish: new ConformalBound(bounds?.finish) };
     for (const [key, { log, off, kept }] of snapshot?.records ?? [])
       this.#records.put(key, { log: { ...log }, off: { ...off }, kept: { ...kept } });
-    for (const [key, made] of snapshot?.open ?? []) this.#open.set(key, { ...made });
+    for (const [key, made] of snapshot?.open ?? []) {
+      const [kind, id] = key.split('\n');
+      this.#open[kind as ForecastKind]?.set(id, { ...made });
+    }
   }
 
   /** The forecast with what was learned of its error. */
@@ -73,19 +77,24 @@ export class ForecastError {
 
   /** A forecast was given at `at` (epoch ms) and will be judged by its end; the first one for an `id` counts. */
   made(kind: ForecastKind, id: string, instance: string, at: number, forecastMs: number): void {
-    const key = keyOf(kind, id);
-    if (this.#open.has(key) || !Number.isFinite(forecastMs)) return;
-    if (this.#open.size >= OPEN) {
-      const [oldest, { at: madeAt }] = this.#open.entries().next().value!;
+    const open = this.#open[kind];
+    if (open.has(id) || !Number.isFinite(forecastMs)) return;
+    if (open.size >= OPEN) {
+      const [oldest, { at: madeAt }] = open.entries().next().value!;
       if (at - madeAt < FORGOTTEN_MS) return;
-      this.#open.delete(oldest);
+      open.delete(oldest);
     }
-    this.#open.set(key, { instance, at, forecastMs, p90: this.range(kind, instance, forecastMs).p90 });
+    open.set(id, { instance, at, forecastMs, p90: this.range(kind, instance, forecastMs).p90 });
+  }
+
+  /** Whether the end of any forecast of the kind is awaited. */
+  awaits(kind: ForecastKind): boolean {
+    return this.#open[kind].size > 0;
   }
 
   /** What was forecast happened at `at`. */
   happened(kind: ForecastKind, id: string, at: number): void {
-    const made = this.#open.get(keyOf(kind, id));
+    const made = this.#open[kind].get(id);
     if (made === undefined) return;
     this.dropped(kind, id);
     const actualMs = Math.max(0, at - made.at);
@@ -101,14 +110,16 @@ export class ForecastError {
 
   /** It will not happen (cancelled): nothing is learned. */
   dropped(kind: ForecastKind, id: string): void {
-    this.#open.delete(keyOf(kind, id));
+    this.#open[kind].delete(id);
   }
 
   snapshot(): ForecastErrorSnapshot {
     return structuredClone({
       bounds: { start: this.#bounds.start.snapshot(), finish: this.#bounds.finish.snapshot() },
       records: [...this.#records.entries()],
-      open: [...this.#open],
+      open: (['start', 'finish'] as const).flatMap((kind) =>
+        [...this.#open[kind]].map(([id, made]): [string, Made] => [keyOf(kind, id), made]),
+      ),
     });
   }
 

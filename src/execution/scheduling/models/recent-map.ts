@@ -1,4 +1,7 @@
-/** A map of at most `limit` entries: putting one more drops the entry that was put longest ago. */
+/**
+ * A map of at most `limit` entries: putting one more drops the entry that was put longest ago. While it is not half full an
+ * entry keeps its place, as moving it costs more than all else: what is in use is put again before the map is full.
+ */
 export class RecentMap<V> {
   readonly #entries = new Map<string, V>();
   readonly #limit: number;
@@ -17,7 +20,7 @@ export class RecentMap<V> {
 
   /** The entry becomes the most recent. */
   put(key: string, value: V): void {
-    this.#entries.delete(key);
+    if (2 * this.#entries.size > this.#limit) this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#limit) return;
     for (const oldest of this.#entries.keys()) {
