@@ -6,6 +6,7 @@ import { defaultsOf } from '../scheduling/setting.ts';
 import { agentIdOf, agentKeyOf, type AgentSpec, type AgentState, type Lease } from './agent.ts';
 import { AGENT_LIFE_SETTINGS, AgentLives } from './agent-life.ts';
 import { keepLogs } from './keep-logs.ts';
+import { LeaseTable } from './lease-table.ts';
 import {
   newLiveAgent,
   reportOf,
@@ -27,7 +28,7 @@ export class AgentRegistry {
   readonly leaseDurationMs: number;
   readonly #clock: Clock;
   readonly #agents = new Map<string, LiveAgent>();
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases = new LeaseTable();
   readonly #expiries = new Deadlines<Lease>();
   readonly #polling = new Set<LiveAgent>();
   /** They need not ask: what is theirs to do waits in their inbox. */
@@ -64,12 +65,9 @@ export class AgentRegistry {
     const now = this.#clock.now();
     const known = this.#agents.get(key);
     const isNews = known === undefined || JSON.stringify(known.spec) !== JSON.stringify(spec);
-    const agent = known ?? newLiveAgent(instance, spec, now);
+    const agent = known ?? newLiveAgent(instance, spec, now, this.#leases.of(key));
     Object.assign(agent, { spec, state });
-    if (known === undefined) {
-      for (const lease of this.#leases.values()) if (lease.agent === key) agent.leases.add(lease);
-      this.#agents.set(key, agent);
-    }
+    if (known === undefined) this.#agents.set(key, agent);
     if (spec.kind === 'person') {
       this.#people.add(agent);
       this.#polling.delete(agent);
@@ -135,6 +133,7 @@ export class AgentRegistry {
 
   #drop(agent: LiveAgent): void {
     this.#agents.delete(agent.key);
+    this.#leases.forget(agent.key);
     this.#people.delete(agent);
     this.#heard.delete(agent);
     this.#lives.delete(agent);
@@ -309,9 +308,8 @@ export class AgentRegistry {
   ): Lease {
     const granted: Lease = { ...lease, expiresAt: until ?? 0, stop, progress: null, logs: [] };
     const agent = this.#agents.get(granted.agent);
-    this.#leases.set(granted.leaseId, granted);
+    this.#leases.add(granted);
     this.#extend(granted, agent);
-    agent?.leases.add(granted);
     if (agent) this.#refresh(agent);
     return granted;
   }
@@ -352,12 +350,11 @@ export class AgentRegistry {
   end(leaseId: string): void {
     const lease = this.#leases.get(leaseId);
     if (lease === undefined) return;
-    this.#leases.delete(leaseId);
+    this.#leases.delete(lease);
     this.#expiries.delete(lease);
     const agent = this.#agents.get(lease.agent);
-    if (agent === undefined) return;
-    agent.leases.delete(lease);
-    this.#refresh(agent);
+    if (agent === undefined) this.#leases.forget(lease.agent);
+    else this.#refresh(agent);
   }
 
   nextExpiry(): number {
@@ -381,12 +378,12 @@ export class AgentRegistry {
 
   /** Makes a lease run out (again) at once. */
   expireNow(lease: Lease): void {
-    if (this.#leases.has(lease.leaseId)) this.#expiries.set(lease, 0);
+    if (this.#leases.has(lease)) this.#expiries.set(lease, 0);
   }
 
   /** Forgets the leases of plans that this process no longer owns, or of all. */
   forget(of: (lease: Lease) => boolean): void {
-    for (const lease of [...this.#leases.values()]) if (of(lease)) this.end(lease.leaseId);
+    for (const lease of [...this.#leases.all()]) if (of(lease)) this.end(lease.leaseId);
   }
 
   /** Ends every poll, so that the process can stop. */

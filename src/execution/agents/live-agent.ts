@@ -15,7 +15,7 @@ export type LiveAgent = {
   /** null = it sent none. */
   telemetry: Telemetry | null;
   history: AgentHistory;
-  leases: Set<Lease>;
+  leases: ReadonlySet<Lease>;
   polls: Set<Poll>;
   /** Tickets it would take, as far as its leases are known here; a commit under way may change that. */
   free: number;
@@ -28,7 +28,12 @@ export type SignOfLife = { key: string; agoMs: number; beat: boolean };
 /** What is to be written down of agents that went away or came back. */
 export type LifeReport = { type: 'agent.gone' | 'agent.returned'; agent: LiveAgent; leases: number; silentMs: number };
 
-export function newLiveAgent(instance: string | null, spec: AgentSpec, now: number): LiveAgent {
+export function newLiveAgent(
+  instance: string | null,
+  spec: AgentSpec,
+  now: number,
+  leases: ReadonlySet<Lease>,
+): LiveAgent {
   const key = agentKeyOf(instance, spec.agent_id);
   return {
     key,
@@ -38,7 +43,7 @@ export function newLiveAgent(instance: string | null, spec: AgentSpec, now: numb
     life: newLife(now),
     telemetry: null,
     history: newHistory(now),
-    leases: new Set(),
+    leases,
     polls: new Set(),
     free: 0,
     scheduler: schedulerAgentOf(key, instance, spec),
