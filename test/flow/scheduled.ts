@@ -29,6 +29,8 @@ export class LeapingClock {
 export type Scheduled = {
   colmeia: Colmeia;
   clock: LeapingClock;
+  /** Replicas of a database look at each other once a second, whatever else there is. */
+  hasReplicas: boolean;
   /** Closes it and opens it again on the same database, to which something is done `between`. */
   restart: (between?: (database: ColmeiaOptions) => Promise<void>) => Promise<Colmeia>;
 };
@@ -56,6 +58,7 @@ export async function scheduled(
     await work({
       colmeia,
       clock,
+      hasReplicas: (at.options.databaseUrl ?? null) !== null,
       restart: async (between) => {
         await colmeia.close();
         await between?.(at.options);

@@ -284,7 +284,9 @@ export class FlowBatch {
       this.undo.push(() => this.#dispatcher.unassign(key, n, agent));
     } else {
       this.#dispatcher.ended(key, n, agent, this.at, RESULTS.has(type));
-      this.undo.push(() => this.#dispatcher.began(run));
+      const ticket = plan.state.tickets[n];
+      const began = ticket && attemptsOf(ticket).find((attempt) => attempt.agent === agent);
+      this.undo.push(() => this.#dispatcher.began({ ...run, at: began?.startedAt ?? this.at }));
     }
   }
 
