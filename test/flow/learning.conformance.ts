@@ -152,6 +152,25 @@ export function learningConformance(place: OpenPlace): void {
       });
     });
 
+    test('is hedged a little at a time, and within the caps', async () => {
+      const scheduling = {
+        caps: { running: 12, per_company: 11 },
+        settings: { speculation: { copies_max_share: 0.2 } },
+      };
+      await scheduled(place, { scheduling }, async ({ colmeia, clock }) => {
+        const company = await SampleCompany.found(colmeia);
+        await company.agent('steady', { concurrency: 10 });
+        await company.agent('other', { concurrency: 10 });
+        await company.agent('third', { concurrency: 10 });
+        await company.submit('hang', tasks(10, { type: 'QUERY' }));
+        assert.equal((await company.lease('steady', 10)).length, 10);
+        clock.leap(50_000);
+        const asked = [company.lease('other', 10, 700), company.lease('third', 10, 700)];
+        const copies = (await Promise.all(asked)).flat();
+        assert.equal(copies.length, 1); // two by their share, one by the cap of the company
+      });
+    });
+
     test('late tickets spend the error budget of their company: it is critical, says so, and is normal again later', async () => {
       await scheduled(place, {}, async ({ colmeia, clock }) => {
         const company = await SampleCompany.found(colmeia);

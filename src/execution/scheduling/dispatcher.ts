@@ -29,8 +29,8 @@ export type Dispatcher = Pick<Estimates, 'base'> & {
   schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[];
   /** When an attempt has taken so long that another agent is to try it too, epoch ms; Infinity = none will. */
   readonly overdueAt: number;
-  /** Such attempts, with the agent out of `free` that is to try. */
-  takeOverdue(now: number, free: readonly SchedulerAgent[]): { plan: number; n: number; agent: string }[];
+  /** Such attempts, with the agent out of `free` that is to try; each begins before the next is asked for. */
+  takeOverdue(now: number, free: readonly SchedulerAgent[]): Iterable<{ plan: number; n: number; agent: string }>;
 };
 
 /** A scheduler that learns nothing. */

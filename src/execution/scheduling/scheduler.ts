@@ -243,7 +243,7 @@ export class Scheduler {
 
   /**
    * An agent for a second attempt of a ticket that runs, out of those with room: the one that should end it first. null =
-   * none can. Agents of the burst pool, of last resort and people are left alone.
+   * none can, or a cap is reached. Agents of the burst pool, of last resort and people are left alone.
    */
   placeCopy(
     { spec, instance, not }: { spec: TicketSpec; instance: string; not: string },
@@ -251,6 +251,8 @@ export class Scheduler {
     now: number,
   ): string | null {
     const { estimates } = this.#options;
+    const { caps } = this.#policy;
+    if (!underGlobalCap(caps, this.#fleet) || isCapped(caps, this.#fair.account(instance))) return null;
     const wanted = wantedOf(spec);
     const type = typeOf(spec);
     let best: string | null = null;
@@ -260,7 +262,9 @@ export class Scheduler {
       if (state === undefined || key === not || state.burst || state.lastResort) continue;
       const { agent } = state;
       if (!agent.open || agent.kind === 'person' || (agent.instance ?? instance) !== instance) continue;
-      if (!this.#fleet.canDo(wanted, agent) || !this.#moment.guard(key, type, now).allows) continue;
+      if (!this.#fleet.canDo(wanted, agent) || !underLabelCaps(caps, this.#fleet, state)) continue;
+      const { allows, limit } = this.#moment.guard(key, type, now);
+      if (!allows || state.runs.size >= limit) continue;
       const cost = estimates.factor(type, key, now) / Math.max(1e-3, estimates.success(type, key, now));
       if (cost < least) [best, least] = [key, cost];
     }

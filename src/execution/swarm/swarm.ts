@@ -263,9 +263,12 @@ export class Swarm implements Dispatcher {
     return { events, calm };
   }
 
-  /** Attempts that take too long, each with the agent that is to try it too. */
-  takeOverdue(now: number, free: readonly SchedulerAgent[]): Speculation[] {
-    const found: Speculation[] = [];
+  /**
+   * Attempts that take too long, each with the agent that is to try it too; an agent gets one at most. A copy begins before the
+   * next is asked for, so that it counts.
+   */
+  *takeOverdue(now: number, free: readonly SchedulerAgent[]): Generator<Speculation> {
+    let left = free;
     const { speculation } = this.#config.settings;
     for (const run of this.#overdue.take(now)) {
       const { plan, n, spec, instance, agent, at } = run;
@@ -280,12 +283,13 @@ export class Swarm implements Dispatcher {
         copies: this.#copies.size,
       };
       const isWanted = !this.contingency.isActive('no-exploration') && shouldCopy(seen, speculation);
-      const other = isWanted ? this.scheduler.placeCopy({ spec, instance, not: agent }, free, now) : null;
-      if (other !== null) found.push({ plan, n, agent: other });
-      else if (attempts === 1)
+      const other = isWanted ? this.scheduler.placeCopy({ spec, instance, not: agent }, left, now) : null;
+      if (other !== null) {
+        left = left.filter(({ key }) => key !== other);
+        yield { plan, n, agent: other };
+      } else if (attempts === 1)
         this.#overdue.set(run, at + upperP95Ms > now ? at + upperP95Ms + 1 : now + LOOK_AGAIN_MS);
     }
-    return found;
   }
 
   get overdueAt(): number {
