@@ -10,7 +10,6 @@ import { QUICK, type Open, type OpenPlace, type Place } from './place.ts';
 import { MOST_OPEN, queuesConformance } from './queues.conformance.ts';
 import { restartsConformance } from './restarts.conformance.ts';
 import { runsConformance } from './runs.conformance.ts';
-import { schedulingConformance } from './scheduling.conformance.ts';
 
 /** What everybody may rely on of the flow, through the public face, on whatever database. */
 export function flowConformance(name: string, place: OpenPlace): void {
@@ -27,7 +26,6 @@ export function flowConformance(name: string, place: OpenPlace): void {
     const few = { ...QUICK, maxOpenTicketsPerCompany: MOST_OPEN };
     withColmeia(`with at most ${MOST_OPEN} open tickets a company`, place, few, queuesConformance);
     restartsConformance(place);
-    schedulingConformance(place);
   });
 }
 
