@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Colmeia } from './colmeia.ts';
+import { DEFAULT_POLICY, type ColmeiaOptions } from './colmeia-options.ts';
 import { instanceOperations } from './coordination/instances/instance-operations.ts';
 import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
@@ -19,28 +19,24 @@ import { engineObservers, observeCommitted } from './execution/flow/observe.ts';
 import { startTelemetrySink } from './execution/flow/telemetry-sink.ts';
 import { startTracing } from './execution/flow/trace-plans.ts';
 import { decisionOperations } from './execution/plans/decision-operations.ts';
-import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
 import { planOperations } from './execution/plans/plan-operations.ts';
-import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { ticketOperations } from './execution/plans/ticket-operations.ts';
 import type { ClassBacklog } from './execution/scheduling/why.ts';
 import { classNameOf } from './execution/swarm/class-name.ts';
 import { explainPlan } from './execution/swarm/explain-plan.ts';
 import { Forecaster } from './execution/swarm/forecaster.ts';
 import { LiveSwarm, type LiveSwarmOptions } from './execution/swarm/live-swarm.ts';
+import { refuseOverload } from './execution/swarm/refuse-overload.ts';
 import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
 import { schedulingOperations } from './execution/swarm/scheduling-operations.ts';
-import type { Swarm } from './execution/swarm/swarm.ts';
 import { whyTicket } from './execution/swarm/why-ticket.ts';
 import type { CompanyWriter } from './execution/flow/company-writer.ts';
 import type { LivePlan } from './execution/flow/live-plan.ts';
-import { ColmeiaError, isColmeiaError } from './platform/errors.ts';
 import { Replicas } from './execution/replicas/replicas.ts';
 import { embeddedWriters, peerMethods, replicatedWriters } from './execution/replicas/writers.ts';
 import { JournalFeed } from './platform/bus/journal-feed.ts';
 import type { Consumer } from './platform/bus/consumer.ts';
-import { systemClock, type Clock, type Random } from './platform/clock.ts';
-import type { Config } from './platform/config.ts';
+import { systemClock } from './platform/clock.ts';
 import { createMetrics } from './platform/observability/metrics.ts';
 import { openStore } from './platform/store/open-store.ts';
 import { auditOperations } from './trust/audit/audit-operations.ts';
@@ -51,44 +47,6 @@ import { mustDirect, filterOf } from './trust/identity/may.ts';
 import { healthOperations } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-/** Where the process says what happens to itself; never carries secrets. */
-export type LogLine = (level: LogLevel, data: Record<string, unknown>, message: string) => void;
-
-/** All are optional: without any, an embedded database in memory that ends with the process. Times in ms. */
-export type ColmeiaOptions = {
-  /** PostgreSQL 15+; null = the embedded database. Default null. */
-  databaseUrl?: string | null;
-  /** Folder of the embedded database; null = in memory. Default null. */
-  dataFolder?: string | null;
-  /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
-  host?: string;
-  /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
-  advertise?: string | null;
-  /** Company of work that names none. Default `default`. */
-  defaultInstance?: string;
-  /** How long a lease lasts without a heartbeat. Default 30,000. */
-  leaseDurationMs?: number;
-  /** What agents are told about their own heartbeat. Default 10,000. */
-  heartbeatIntervalMs?: number;
-  /** Tickets that have not come to an end, of one company, before its decisions are refused. Default 100,000. */
-  maxOpenTicketsPerCompany?: number;
-  /** How tickets are ordered and placed, see docs/scheduling.md; a policy that was set at run time counts instead. Default: the preset adaptive. */
-  scheduling?: Record<string, unknown>;
-  /** Tickets that run at once in this process, at most. Default 100. */
-  maxParallelTickets?: number;
-  /** C1 and C2: limits, timeouts, retries. */
-  policy?: Partial<FlowPolicy>;
-  telemetry?: { url: string; secret: string | null } | null;
-  /** OTLP over HTTP; null = no traces. */
-  otelEndpoint?: string | null;
-  clock?: Clock;
-  random?: Random;
-  log?: LogLine;
-  /** Log lines of level `debug` are wanted, one for each plan and lease. Default false. */
-  debug?: boolean;
-};
-
 const engines = new WeakMap<Colmeia, FlowEngine>();
 
 /** For tests that do to the engine of a Colmeia what only its scheduler does. */
@@ -96,78 +54,10 @@ export const engineOf = (colmeia: Colmeia): FlowEngine => engines.get(colmeia)!;
 
 const DEFAULT_PARALLEL = 100;
 
-const DEFAULT_POLICY: FlowPolicy = {
-  tickets: TICKET_POLICY,
-  backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 },
-  stopGraceMs: 30_000,
-  caps: {},
-};
-
-/** The options that the environment stands for. */
-export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
-  const { telemetryUrl, telemetrySecretFile } = config;
-  return {
-    databaseUrl: config.databaseUrl?.reveal() ?? null,
-    dataFolder,
-    host: config.host,
-    advertise: config.advertise,
-    defaultInstance: config.instance,
-    leaseDurationMs: config.leaseDurationMs,
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
-    scheduling: schedulingOf(config),
-    maxParallelTickets: config.maxParallelTickets,
-    policy: {
-      tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
-      backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
-      caps: { maxTasks: config.maxPlanTasks, maxBytes: config.maxBodyBytes },
-    },
-    telemetry:
-      telemetryUrl === null
-        ? null
-        : {
-            url: telemetryUrl,
-            secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim(),
-          },
-    otelEndpoint: config.otelEndpoint,
-    debug: config.logLevel === 'debug' || config.logLevel === 'trace',
-  };
-}
-
-/** The policy of the environment; its faults are those of the variable. */
-function schedulingOf({ scheduling }: Config): Record<string, unknown> {
-  try {
-    return readSchedulingConfig(scheduling).document;
-  } catch (error) {
-    if (!isColmeiaError(error, 'INVALID_POLICY')) throw error;
-    const faults = error.faults.map(({ path, message }) => ({
-      path: 'COLMEIA_SCHEDULING',
-      message: `${path} ${message}`,
-    }));
-    const many = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-    throw new ColmeiaError('CONFIG_INVALID', `the configuration has ${many}`, { faults });
-  }
-}
-
 /** null = the plan is not open. */
 function withPlan<T>(engine: FlowEngine, key: number, tell: (plan: LivePlan) => T): T | null {
   const plan = engine.plan(key);
   return plan === null ? null : tell(plan);
-}
-
-/** Why a new decision is refused because the fleet is far over what it can carry; null = it is taken. */
-function refusalOf(swarm: Swarm, engine: FlowEngine, instance: string): ColmeiaError | null {
-  if (!swarm.contingency.isActive('refuse-bronze')) return null;
-  const companies = engine.ownedCompanies().map((name) => ({ name, open: engine.openTickets(name) }));
-  const waiting = companies.filter(({ open }) => open > 0);
-  const weights = waiting.reduce((sum, { name }) => sum + swarm.scheduler.weightOf(name), 0);
-  const open = engine.openTickets(instance);
-  const all = waiting.reduce((sum, each) => sum + each.open, 0);
-  const share = weights === 0 ? Infinity : (all * swarm.scheduler.weightOf(instance)) / weights;
-  const refused = swarm.refusal({ instance, open, share });
-  if (refused === null) return null;
-  const message = `the fleet is overloaded: company "${instance}" has ${open} open tickets, and its share of the queue is ${Math.floor(share)}`;
-  return new ColmeiaError('QUEUE_FULL', message, refused);
 }
 
 /**
@@ -232,7 +122,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     registry,
     dispatcher: swarm,
     watch: forecaster,
-    admit: (name) => refusalOf(swarm, engine, name),
+    admit: (name) => refuseOverload(swarm, engine, name),
     onCommitted,
     onOwned,
     maxOpenTicketsPerCompany: options.maxOpenTicketsPerCompany,

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
+import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
+import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
+import type { Clock, Random } from './platform/clock.ts';
+import type { Config } from './platform/config.ts';
+import { ColmeiaError, isColmeiaError } from './platform/errors.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Where the process says what happens to itself; never carries secrets. */
+export type LogLine = (level: LogLevel, data: Record<string, unknown>, message: string) => void;
+
+/** All are optional: without any, an embedded database in memory that ends with the process. Times in ms. */
+export type ColmeiaOptions = {
+  /** PostgreSQL 15+; null = the embedded database. Default null. */
+  databaseUrl?: string | null;
+  /** Folder of the embedded database; null = in memory. Default null. */
+  dataFolder?: string | null;
+  /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
+  host?: string;
+  /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
+  advertise?: string | null;
+  /** Company of work that names none. Default `default`. */
+  defaultInstance?: string;
+  /** How long a lease lasts without a heartbeat. Default 30,000. */
+  leaseDurationMs?: number;
+  /** What agents are told about their own heartbeat. Default 10,000. */
+  heartbeatIntervalMs?: number;
+  /** Tickets that have not come to an end, of one company, before its decisions are refused. Default 100,000. */
+  maxOpenTicketsPerCompany?: number;
+  /** How tickets are ordered and placed, see docs/scheduling.md; a policy that was set at run time counts instead. Default: the preset adaptive. */
+  scheduling?: Record<string, unknown>;
+  /** Tickets that run at once in this process, at most. Default 100. */
+  maxParallelTickets?: number;
+  /** C1 and C2: limits, timeouts, retries. */
+  policy?: Partial<FlowPolicy>;
+  telemetry?: { url: string; secret: string | null } | null;
+  /** OTLP over HTTP; null = no traces. */
+  otelEndpoint?: string | null;
+  clock?: Clock;
+  random?: Random;
+  log?: LogLine;
+  /** Log lines of level `debug` are wanted, one for each plan and lease. Default false. */
+  debug?: boolean;
+};
+
+export const DEFAULT_POLICY: FlowPolicy = {
+  tickets: TICKET_POLICY,
+  backoff: { baseMs: 1_000, maxMs: 60_000, quotaMs: 30_000 },
+  stopGraceMs: 30_000,
+  caps: {},
+};
+
+/** The options that the environment stands for. */
+export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
+  const { telemetryUrl, telemetrySecretFile } = config;
+  return {
+    databaseUrl: config.databaseUrl?.reveal() ?? null,
+    dataFolder,
+    host: config.host,
+    advertise: config.advertise,
+    defaultInstance: config.instance,
+    leaseDurationMs: config.leaseDurationMs,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
+    scheduling: schedulingOf(config),
+    maxParallelTickets: config.maxParallelTickets,
+    policy: {
+      tickets: { ...TICKET_POLICY, defaultTimeoutMs: config.slaDefaultTimeoutMs },
+      backoff: { baseMs: config.retryBaseMs, maxMs: config.retryMaxMs, quotaMs: DEFAULT_POLICY.backoff.quotaMs },
+      caps: { maxTasks: config.maxPlanTasks, maxBytes: config.maxBodyBytes },
+    },
+    telemetry:
+      telemetryUrl === null
+        ? null
+        : {
+            url: telemetryUrl,
+            secret: telemetrySecretFile === null ? null : readFileSync(telemetrySecretFile, 'utf8').trim(),
+          },
+    otelEndpoint: config.otelEndpoint,
+    debug: config.logLevel === 'debug' || config.logLevel === 'trace',
+  };
+}
+
+/** The policy of the environment; its faults are those of the variable. */
+function schedulingOf({ scheduling }: Config): Record<string, unknown> {
+  try {
+    return readSchedulingConfig(scheduling).document;
+  } catch (error) {
+    if (!isColmeiaError(error, 'INVALID_POLICY')) throw error;
+    const faults = error.faults.map(({ path, message }) => ({
+      path: 'COLMEIA_SCHEDULING',
+      message: `${path} ${message}`,
+    }));
+    const many = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+    throw new ColmeiaError('CONFIG_INVALID', `the configuration has ${many}`, { faults });
+  }
+}
