@@ -54,6 +54,13 @@ describe('Heap', () => {
             model.size === 0 ? undefined : Math.min(...[...model].map((each) => each.value)),
           );
         }
+        const small = [...model].filter((each) => each.value <= 5);
+        const found: typeof small = [];
+        assert.equal(
+          some.upTo((each) => each.value <= 5, 8, found),
+          small.length <= 8,
+        );
+        if (small.length <= 8) assert.deepEqual(new Set(found), new Set(small));
         const rest: number[] = [];
         for (let top = some.pop(); top !== undefined; top = some.pop()) rest.push(top.value);
         assert.deepEqual(

@@ -23,6 +23,17 @@ export class Heap<T extends HeapItem> {
     return this.#items;
   }
 
+  /**
+   * Adds to `into` those that `isIn` says, in no order; what says so of an item says so of all before it. False = there are
+   * more than `most`, and `into` has some of them.
+   */
+  upTo(isIn: (item: T) => boolean, most: number, into: T[], at = 0): boolean {
+    if (at >= this.#items.length || !isIn(this.#items[at])) return true;
+    if (into.length >= most) return false;
+    into.push(this.#items[at]);
+    return this.upTo(isIn, most, into, 2 * at + 1) && this.upTo(isIn, most, into, 2 * at + 2);
+  }
+
   push(item: T): void {
     item.heapIndex = this.#items.length;
     this.#items.push(item);

@@ -8,6 +8,12 @@ export type HeadRule = {
   turns: boolean;
   /** How far a company may be ahead of the least, in the unit of `used`; Infinity = companies do not count. */
   lag: number;
+  /** How much more than others a company may have used and still be in reach: the lag while an error budget burns, else 0. */
+  extra: number;
+  /** The company that had least of all that compete. */
+  first(): Account | undefined;
+  /** Adds to `into` those that compete and have used no more; false = there are more than `most`. */
+  upTo(used: number, most: number, into: Account[]): boolean;
   /** Puts the line in order when the order of its company has changed. */
   settle(line: Line): void;
 };
@@ -15,7 +21,7 @@ export type HeadRule = {
 const usedOf = (account: Account, rule: HeadRule): number => (rule.turns ? account.turns : account.used);
 
 /** What it has used, less what it may be ahead more than others because its error budget burns. */
-function reachOf(account: Account, rule: HeadRule): number {
+export function reachOf(account: Account, rule: HeadRule): number {
   const used = usedOf(account, rule);
   return account.mode === 'tight' ? used - rule.lag : used;
 }

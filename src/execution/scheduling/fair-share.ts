@@ -51,6 +51,7 @@ export class FairShare {
         running: 0,
         competing: 0,
         lines: [],
+        firstLine: null,
         mode: 'normal',
         skipped: -1,
         orderVersion: 0,
@@ -127,6 +128,16 @@ export class FairShare {
   /** Those there is something to know of: they wait, run or have a debt. */
   accounts(): IterableIterator<Account> {
     return this.#accounts.values();
+  }
+
+  /** Adds to `into` those that compete and have used no more; false = there are more than `most`. */
+  upTo(used: number, most: number, into: Account[]): boolean {
+    return this.#competing.upTo((account) => account.used <= used, most, into);
+  }
+
+  /** The company that had least of those that compete. */
+  first(): Account | undefined {
+    return this.#competing.peek();
   }
 
   /** Weighted ms that a company is ahead of the one that had least among those that compete, else among all. */

@@ -30,6 +30,8 @@ export type Account = HeapItem & {
   /** Its lines that are not empty and have agents; 0 = it does not compete. */
   competing: number;
   lines: Line[];
+  /** The one whose first ticket goes first; null = to be looked for. */
+  firstLine: Line | null;
   mode: Mode;
   /** The cycle in which it is left out. */
   skipped: number;

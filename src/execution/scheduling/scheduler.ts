@@ -113,7 +113,15 @@ export class Scheduler {
       lastResortOpen: options.lastResortOpen ?? (() => true),
       peopleOpen: options.peopleOpen ?? (() => false),
     };
-    this.#rule = { cycle: 0, turns: false, lag: 0, settle: (line) => this.#waiting.settle(line, this.#moment.now) };
+    this.#rule = {
+      cycle: 0,
+      turns: false,
+      lag: 0,
+      extra: 0,
+      first: () => this.#fair.first(),
+      upTo: (used, most, into) => this.#fair.upTo(used, most, into),
+      settle: (line) => this.#waiting.settle(line, this.#moment.now),
+    };
     this.#use(policy);
   }
 
@@ -338,8 +346,10 @@ export class Scheduler {
     this.#modesAt = now;
     const { modeOf } = this.#options;
     if (modeOf === undefined) return;
+    this.#rule.extra = 0;
     for (const account of this.#fair.accounts()) {
       const mode = modeOf(account.instance);
+      if (mode === 'tight') this.#rule.extra = this.#rule.lag;
       if (mode === account.mode) continue;
       if (mode === 'critical' || account.mode === 'critical') account.orderVersion++;
       account.mode = mode;

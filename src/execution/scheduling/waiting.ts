@@ -199,6 +199,9 @@ export class Waiting {
     line.standing = this.#options.standing(line.entries.peek()!);
     line.class.firstKeys[line.at] = line.standing[0];
     line.class.secondKeys[line.at] = line.standing[1] ?? 0;
+    const { account } = line;
+    if (account.firstLine === line) account.firstLine = null;
+    else if (account.firstLine !== null && lineBefore(line, account.firstLine)) account.firstLine = line;
   }
 
   #line({ instance, spec }: ReadyTicket, now: number): Line {
@@ -249,6 +252,7 @@ export class Waiting {
     of.secondKeys.length = of.lines.length;
     of.oldestAt.length = of.lines.length;
     account.lines.splice(account.lines.indexOf(line), 1);
+    if (account.firstLine === line) account.firstLine = null;
     if (of.leastAccount === account) of.leastAccount = null;
     if (of.head?.line === line) of.headStale = true;
   }
