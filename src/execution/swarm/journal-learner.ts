@@ -3,7 +3,7 @@ import { readHeads, type BusRow } from '../../platform/bus/journal-reader.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { CommittedRow } from '../flow/flow-engine.ts';
 import type { Outcome } from '../scheduling/outcome.ts';
-import { endsAttempts, outcomesOf } from './outcomes-of.ts';
+import { doubtsOf, outcomesOf, teaches } from './outcomes-of.ts';
 import { keepKnowledge, readSpecs } from './swarm-store.ts';
 
 /** Rows of a company that are learned from after a start without (or with an old) snapshot. */
@@ -17,6 +17,8 @@ export type JournalLearnerOptions = {
   feed: Pick<JournalFeed, 'onRows' | 'rowsAfter'>;
   /** An attempt has ended; `isOurs`: this process committed it, and its scheduler has heard of it already. */
   learn: (outcome: Outcome, isOurs: boolean) => void;
+  /** An incident: what was learned of the task type in the company may be wrong. */
+  doubt: (instance: string, type: string, at: number) => void;
   /** A row that this process did not write; for what is not an attempt. */
   onForeign: (row: BusRow) => void;
   /** JSON of all that was learned. */
@@ -73,9 +75,7 @@ export class JournalLearner {
         continue;
       }
       this.#cursors.set(row.instance, row.seq);
-      const outcomes = outcomesOf(row, (planId) => row.planOf(planId));
-      for (const outcome of outcomes) this.#options.learn(outcome, true);
-      if (outcomes.length > 0) this.#keepSoon();
+      if (this.#teach(row, (planId) => row.planOf(planId), true)) this.#keepSoon();
     }
   }
 
@@ -129,24 +129,36 @@ export class JournalLearner {
   }
 
   async #read(instance: string): Promise<void> {
-    const { store, feed, learn, onForeign } = this.#options;
+    const { store, feed, onForeign } = this.#options;
     while (!this.#stopped) {
       const after = this.#cursors.get(instance) ?? 0;
       const rows = await feed.rowsAfter(instance, after);
       if (rows.length === 0) return;
       const planIds = new Set<string>();
-      for (const row of rows.filter(endsAttempts)) for (const { plan } of row.events) if (plan) planIds.add(plan);
+      for (const row of rows.filter(teaches)) for (const { plan } of row.events) if (plan) planIds.add(plan);
       const plans = planIds.size === 0 ? null : await readSpecs(store, instance, [...planIds]);
       if ((this.#cursors.get(instance) ?? 0) !== after) continue; // committed() was faster
       for (const row of rows) {
         this.#cursors.set(instance, row.seq);
-        const outcomes = plans === null ? [] : outcomesOf(row, (planId) => plans.get(planId));
         const isOurs = row.seq >= (this.#ours.get(instance) ?? Infinity);
-        for (const outcome of outcomes) learn(outcome, isOurs);
+        if (plans !== null) this.#teach(row, (planId) => plans.get(planId), isOurs);
         if (!isOurs) onForeign(row);
       }
       this.#keepSoon();
     }
+  }
+
+  /** False = there was nothing in it. */
+  #teach(
+    row: Pick<BusRow, 'instance' | 'at' | 'events'>,
+    plan: Parameters<typeof outcomesOf>[1],
+    isOurs: boolean,
+  ): boolean {
+    const { learn, doubt } = this.#options;
+    const outcomes = outcomesOf(row, plan);
+    for (const outcome of outcomes) learn(outcome, isOurs);
+    for (const type of doubtsOf(row, plan)) doubt(row.instance, type, row.at.getTime());
+    return outcomes.length > 0;
   }
 
   #keepSoon(): void {

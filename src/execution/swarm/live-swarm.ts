@@ -79,6 +79,7 @@ export class LiveSwarm {
       ...options,
       cursors,
       learn: (outcome, isOurs) => this.swarm.learn(outcome, isOurs),
+      doubt: (instance, type, at) => this.swarm.doubt(instance, type, at),
       onForeign: (row) => this.#follow(row),
       snapshot: () => this.swarm.snapshot(),
       keeps: () => owns(SYSTEM_INSTANCE),

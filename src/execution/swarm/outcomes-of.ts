@@ -45,6 +45,20 @@ export function outcomesOf(
   return outcomes;
 }
 
-/** True when the row may end an attempt; cheap, for rows whose plans would have to be read first. */
-export const endsAttempts = ({ events }: { events: readonly BusLine[] }): boolean =>
-  events.some(({ type }) => type in ENDS);
+/** Task types of plans with an incident that was no forecast: what was learned of them is to be doubted. */
+export function doubtsOf(
+  row: { events: readonly BusLine[] },
+  plan: (planId: string) => PlanSpecs | undefined,
+): Set<string> {
+  const types = new Set<string>();
+  for (const { type, plan: planId, data } of row.events) {
+    if (type !== 'incident.raised' || planId === undefined) continue;
+    if ((data?.incident as { incident_type?: string } | undefined)?.incident_type === 'SLA_VIOLATION') continue;
+    for (const spec of plan(planId)?.specs ?? []) types.add(typeOf(spec));
+  }
+  return types;
+}
+
+/** True when the models learn something of the row; cheap, for rows whose plans would have to be read first. */
+export const teaches = ({ events }: { events: readonly BusLine[] }): boolean =>
+  events.some(({ type }) => type in ENDS || type === 'incident.raised');

@@ -8,6 +8,7 @@ import { Demand } from '../scheduling/models/demand.ts';
 import { ErrorBudget, type ErrorBudgetSnapshot, type ModeChange } from '../scheduling/models/error-budget.ts';
 import { ForecastError, idOfStart, type ForecastErrorSnapshot } from '../scheduling/models/forecast-error.ts';
 import { Knowledge, type KnowledgeSnapshot } from '../scheduling/models/knowledge.ts';
+import { RecentMap } from '../scheduling/models/recent-map.ts';
 import { targetOf } from '../scheduling/models/service-objectives.ts';
 import { mayRunTwice, shouldCopy } from '../scheduling/models/speculation.ts';
 import type { Outcome } from '../scheduling/outcome.ts';
@@ -42,6 +43,7 @@ export type SwarmOptions = {
 export type Speculation = { plan: number; n: number; agent: string };
 
 /** An attempt that cannot be copied now is looked at again. */
+const DOUBT_EVERY_MS = 600_000;
 const LOOK_AGAIN_MS = 5_000;
 
 /**
@@ -68,6 +70,8 @@ export class Swarm implements Dispatcher {
   #experimentPreset: Preset | null;
   #applied: { name: string; policy: Policy } | null = null;
   readonly #demand = new Demand();
+  /** When what was learned of a company's type was doubted last. */
+  readonly #doubted = new RecentMap<number>(1_000);
   /** Changes of modes since the last tick. */
   #changes: ModeChange[] = [];
 
@@ -224,6 +228,14 @@ export class Swarm implements Dispatcher {
       slackMs,
       cost: this.#costOf(agent, durationMs),
     });
+  }
+
+  /** An incident touched a task type of a company: what was learned of it weighs half, at most once in a while. */
+  doubt(instance: string, type: string, at: number): void {
+    const key = `${instance}\n${type}`;
+    if (at - (this.#doubted.get(key) ?? -Infinity) < DOUBT_EVERY_MS) return;
+    this.#doubted.put(key, at);
+    this.knowledge.durations.doubt(type, instance);
   }
 
   /** Work that an agent of a known price did, in the operator's currency; null = it has none. */
