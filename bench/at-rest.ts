@@ -9,7 +9,7 @@ import type { Scope, Sql, Store } from '../src/platform/store/store.ts';
 import { startBareServer } from './bare-http.ts';
 import { createCompanies, startChainLoad, type Load } from './chain-load.ts';
 import { HttpClient } from './http-client.ts';
-import { Places, temporaryFolder, type Place, type PlaceKind } from './places.ts';
+import { Places, temporaryFolder, type Place, type PlaceKind, UNCAPPED } from './places.ts';
 import type { BenchContext } from './row.ts';
 import { startServer } from './server-process.ts';
 import { median, quantile, rounded } from './statistics.ts';
@@ -73,9 +73,9 @@ async function measure(places: Places, kind: PlaceKind, { say, add }: BenchConte
 }
 
 async function throughput(places: Places, place: Place, say: BenchContext['say']) {
-  const colmeia = await createColmeia(place);
+  const colmeia = await createColmeia({ ...place, maxParallelTickets: UNCAPPED });
   const other = await places.fresh(place.kind);
-  const newColmeia = await createColmeia(other);
+  const newColmeia = await createColmeia({ ...other, maxParallelTickets: UNCAPPED });
   try {
     const load = await startChainLoad(colmeia, await createCompanies(colmeia, COMPANIES));
     const filled = await fill(load, `${place.kind}`, say);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createColmeia, LOCAL_OPERATOR } from '../src/index.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { HttpClient } from './http-client.ts';
-import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { Places, temporaryFolder, type PlaceKind, UNCAPPED } from './places.ts';
 import { profiled } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { startServer } from './server-process.ts';
@@ -87,7 +87,7 @@ export async function bench(context: BenchContext): Promise<void> {
 
 async function inProcess(places: Places, kind: PlaceKind, profiling: BenchContext | null): Promise<Figures> {
   const place = await places.fresh(kind);
-  const colmeia = await createColmeia(place);
+  const colmeia = await createColmeia({ ...place, maxParallelTickets: UNCAPPED });
   try {
     for (let n = 0; n < AGENTS; n++) await colmeia.agents.register(LOCAL_OPERATOR, specOf(`big-${n}`));
     const lease: Lease = async (agentId, max) =>

@@ -2,7 +2,7 @@
 import { createColmeia, LOCAL_OPERATOR, type Colmeia } from '../src/index.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { startLocalAgents, watchEnds } from './chain-load.ts';
-import { Places, type PlaceKind } from './places.ts';
+import { Places, type PlaceKind, UNCAPPED } from './places.ts';
 import { profiled } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { median, rounded } from './statistics.ts';
@@ -35,7 +35,7 @@ export async function bench({ say, add, profile }: BenchContext): Promise<void> 
 
 async function measure(places: Places, kind: PlaceKind, say: BenchContext['say'], profile: boolean) {
   const place = await places.fresh(kind);
-  const colmeia = await createColmeia(place);
+  const colmeia = await createColmeia({ ...place, maxParallelTickets: UNCAPPED });
   const agents = startLocalAgents(colmeia);
   try {
     const names = Array.from({ length: COMPANIES }, (_, n) => `company-${n}`);

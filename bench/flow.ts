@@ -3,7 +3,7 @@
 import { createColmeia } from '../src/index.ts';
 import { bareInserts } from './bare-inserts.ts';
 import { createCompanies, startChainLoad } from './chain-load.ts';
-import { Places, type PlaceKind } from './places.ts';
+import { Places, type PlaceKind, UNCAPPED } from './places.ts';
 import { profiled } from './profile.ts';
 import type { BenchContext } from './row.ts';
 import { median, quantile, rounded } from './statistics.ts';
@@ -42,7 +42,7 @@ export async function bench(context: BenchContext): Promise<void> {
 
 async function runRound(places: Places, kind: PlaceKind, { profile, say }: BenchContext): Promise<Round> {
   const place = await places.fresh(kind);
-  const colmeia = await createColmeia(place);
+  const colmeia = await createColmeia({ ...place, maxParallelTickets: UNCAPPED });
   const at = new Map<number, Figures>();
   let perCommit = 0;
   let rowsPerStep = 0;

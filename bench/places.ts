@@ -4,6 +4,9 @@ import path from 'node:path';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../scripts/postgres.ts';
 
+/** As many tickets as may run at once: a bench measures what the machine can do, not the cap that protects it. */
+export const UNCAPPED = 1_000_000;
+
 export type PlaceKind = 'postgres' | 'embedded';
 /** An empty store on this machine's disk, with everything durable. */
 export type Place = {

@@ -6,7 +6,7 @@ import { parseAgentConfig, startConfiguredAgents } from '../src/execution/agents
 import { createColmeia, LOCAL_OPERATOR, localTransport } from '../src/index.ts';
 import { chainDecision, nextPlanId } from './chain-decision.ts';
 import { watchEnds } from './chain-load.ts';
-import { Places, temporaryFolder, type PlaceKind } from './places.ts';
+import { Places, temporaryFolder, type PlaceKind, UNCAPPED } from './places.ts';
 import type { BenchContext } from './row.ts';
 import { median, quantile, rounded } from './statistics.ts';
 
@@ -43,7 +43,7 @@ async function measure(
 ) {
   const place = await places.fresh(kind);
   const home = temporaryFolder('home');
-  const colmeia = await createColmeia(place);
+  const colmeia = await createColmeia({ ...place, maxParallelTickets: UNCAPPED });
   const agent = {
     agent_id: 'echo',
     kind: 'process',

@@ -14,6 +14,7 @@ const BENCHES = [
   'start',
   'process',
   'flow',
+  'swarm-flow',
   'latency',
   'http-flow',
   'companies',

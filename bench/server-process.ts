@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpClient } from './http-client.ts';
+import { UNCAPPED } from './places.ts';
 
 const ROOT = path.dirname(import.meta.dirname);
 /** As `npm start` runs it. */
@@ -54,6 +55,7 @@ export async function startServer(
       COLMEIA_HOME: home,
       COLMEIA_PORT: '0',
       LOG_LEVEL: 'WARN',
+      SCHEDULER_MAX_PARALLEL_TICKETS: String(UNCAPPED),
       ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
     },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -21,6 +21,7 @@ import { startTracing } from './execution/flow/trace-plans.ts';
 import { decisionOperations } from './execution/plans/decision-operations.ts';
 import { planOperations } from './execution/plans/plan-operations.ts';
 import { ticketOperations } from './execution/plans/ticket-operations.ts';
+import { plainDispatcher, type Dispatcher } from './execution/scheduling/dispatcher.ts';
 import type { ClassBacklog } from './execution/scheduling/why.ts';
 import { classNameOf } from './execution/swarm/class-name.ts';
 import { explainPlan } from './execution/swarm/explain-plan.ts';
@@ -64,7 +65,14 @@ function withPlan<T>(engine: FlowEngine, key: number, tell: (plan: LivePlan) => 
  * The whole control plane in this process: opens and migrates the database, takes up what was open, starts its background
  * work. Throws INVALID_POLICY, STORE_UNAVAILABLE, DATA_FOLDER_LOCKED, DATA_FOLDER_NEWER. Close it in the end.
  */
-export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colmeia> {
+export const createColmeia = (options: ColmeiaOptions = {}): Promise<Colmeia> => open(options, null);
+
+/** For benches: the flow on a scheduler that learns and forecasts nothing, to tell what the swarm costs. */
+export const createPlainColmeia = ({ random = Math.random, ...options }: ColmeiaOptions = {}): Promise<Colmeia> =>
+  open({ ...options, random }, plainDispatcher(random));
+
+/** `plain`: the scheduler in place of the swarm. */
+async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<Colmeia> {
   const { clock = systemClock, random = Math.random, log = () => {}, databaseUrl = null, dataFolder = null } = options;
   const policy = { ...DEFAULT_POLICY, ...options.policy };
   const caps = { running: options.maxParallelTickets ?? DEFAULT_PARALLEL };
@@ -85,7 +93,7 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     noteAttempts(registry, rows);
     status.observe(rows);
     logCommitted(log, rows, options.debug ?? false);
-    live.committed(rows);
+    if (plain === null) live.committed(rows);
   };
   const consumers: Consumer[] = [];
   const onOwned = (change: { taken: { name: string; planIds: string[] }[]; given: string[] }): void => {
@@ -120,8 +128,8 @@ export async function createColmeia(options: ColmeiaOptions = {}): Promise<Colme
     clock,
     random,
     registry,
-    dispatcher: swarm,
-    watch: forecaster,
+    dispatcher: plain ?? swarm,
+    watch: plain === null ? forecaster : undefined,
     admit: (name) => refuseOverload(swarm, engine, name),
     onCommitted,
     onOwned,
