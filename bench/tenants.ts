@@ -1,5 +1,9 @@
 // Ten companies, one of them noisy, load 64 unequal agents for twelve hours: missed deadlines of all and of gold plans, and
 // Jain's index over agent time received ÷ entitled. Speeds and the mean duration of each type are known to all policies.
+// Missed = plans that end after their deadline, of all that arrived in the twelve hours; the fleet works on until the last
+// has ended. Jain: at every moment a company demands a slot for each ticket that is ready or runs, and is entitled to its
+// weighted max-min share of the slots; received and entitled slot time are each summed over the twelve hours, and the
+// index is taken over their quotients, one a company.
 // COLMEIA_BENCH_SEEDS sets the number of seeds (default 8) that the figures are the mean of.
 import process from 'node:process';
 import type { Estimates } from '../src/execution/scheduling/estimates.ts';

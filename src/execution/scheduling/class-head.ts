@@ -8,7 +8,9 @@ export type HeadRule = {
   turns: boolean;
   /** How far a company may be ahead of the least, in the unit of `used`; Infinity = companies do not count. */
   lag: number;
-  /** How much more than others a company may have used and still be in reach: the lag while an error budget burns, else 0. */
+  /** How much further while its error budget burns. */
+  tightLag: number;
+  /** How much more than others a company may have used and still be in reach: `tightLag` while an error budget burns, else 0. */
   extra: number;
   /** The company that had least of all that compete. */
   first(): Account | undefined;
@@ -23,7 +25,7 @@ const usedOf = (account: Account, rule: HeadRule): number => (rule.turns ? accou
 /** What it has used, less what it may be ahead more than others because its error budget burns. */
 export function reachOf(account: Account, rule: HeadRule): number {
   const used = usedOf(account, rule);
-  return account.mode === 'tight' ? used - rule.lag : used;
+  return account.mode === 'tight' ? used - rule.tightLag : used;
 }
 
 /** Everything about the head of the class is looked for again. */

@@ -6,10 +6,16 @@ import { defaultsOf, type SettingsOf, type SettingTable } from './setting.ts';
 /** The numbers of a policy. */
 export const POLICY_SETTINGS = {
   lagSeconds: {
-    default: 30,
+    default: 3,
     min: 0,
     max: 1e9,
     what: 'How far a company may run ahead of the one that had least, in seconds of running time ÷ weight (B).',
+  },
+  tightLagSeconds: {
+    default: 60,
+    min: 0,
+    max: 1e9,
+    what: 'How much further while its error budget burns.',
   },
   agingMs: {
     default: 30 * 60_000,
@@ -117,7 +123,7 @@ const ADAPTIVE: Policy = {
 
 const POLICIES: Readonly<Record<Preset, Policy>> = {
   adaptive: ADAPTIVE,
-  fairness: { ...ADAPTIVE, preset: 'fairness', lagSeconds: 0 },
+  fairness: { ...ADAPTIVE, preset: 'fairness', lagSeconds: 0, tightLagSeconds: 0 },
   'round-robin': {
     ...ADAPTIVE,
     preset: 'round-robin',

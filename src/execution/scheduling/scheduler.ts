@@ -117,6 +117,7 @@ export class Scheduler {
       cycle: 0,
       turns: false,
       lag: 0,
+      tightLag: 0,
       extra: 0,
       first: () => this.#fair.first(),
       upTo: (used, most, into) => this.#fair.upTo(used, most, into),
@@ -142,8 +143,9 @@ export class Scheduler {
     this.#placement.use(policy);
     this.#moment.lastResortAfterMs = policy.lastResortAfterMs;
     this.#rule.turns = policy.companies === 'turns';
-    this.#rule.lag =
-      policy.companies === 'none' ? Infinity : lagUnits(policy.companies === 'lag' ? policy.lagSeconds : 0);
+    const { companies, lagSeconds, tightLagSeconds } = policy;
+    this.#rule.lag = companies === 'none' ? Infinity : lagUnits(companies === 'lag' ? lagSeconds : 0);
+    this.#rule.tightLag = companies === 'lag' ? lagUnits(tightLagSeconds) : 0;
     for (const of of this.#waiting.classes()) this.#fleet.empty(of);
     this.#fleet.use(policy.filters, Object.keys(policy.caps.perLabel));
     for (const of of this.#waiting.busy) this.#fleet.fill(of);
@@ -349,7 +351,7 @@ export class Scheduler {
     this.#rule.extra = 0;
     for (const account of this.#fair.accounts()) {
       const mode = modeOf(account.instance);
-      if (mode === 'tight') this.#rule.extra = this.#rule.lag;
+      if (mode === 'tight') this.#rule.extra = this.#rule.tightLag;
       if (mode === account.mode) continue;
       if (mode === 'critical' || account.mode === 'critical') account.orderVersion++;
       account.mode = mode;

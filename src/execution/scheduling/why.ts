@@ -84,7 +84,8 @@ export function whyOf(inputs: WhyInputs): Why {
   const { line, ticket } = entry;
   const { class: of, account } = line;
   const { now } = moment;
-  const allowedMs = policy.companies === 'lag' ? policy.lagSeconds * 1_000 * (account.mode === 'tight' ? 2 : 1) : 0;
+  const lagSeconds = policy.lagSeconds + (account.mode === 'tight' ? policy.tightLagSeconds : 0);
+  const allowedMs = policy.companies === 'lag' ? 1_000 * lagSeconds : 0;
   const eligible = policy.companies === 'none' || lagMs - inputs.leastMs <= allowedMs;
   const ahead = aheadOf(entry);
   const inClass = ahead.tickets + 1;
