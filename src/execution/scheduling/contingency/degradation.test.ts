@@ -110,7 +110,7 @@ test('bronze is refused before silver, only over its share, with a time to come 
     refusal(at(step), { tier, open, share: 50, drainSeconds: 600 });
   assert.equal(ask(5, 'bronze'), null);
   assert.deepEqual(ask(6, 'bronze'), { retryAfterMs: 60_000 });
-  assert.equal(ask(6, 'bronze', 49), null);
+  assert.equal(ask(6, 'bronze', 50), null); // a company that is alone has all the queue as its share
   assert.equal(ask(6, 'silver'), null);
   assert.deepEqual(ask(7, 'silver'), { retryAfterMs: 60_000 });
   assert.equal(ask(7, 'gold', 1e6), null);

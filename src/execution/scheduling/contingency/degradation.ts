@@ -143,7 +143,7 @@ export function refusal(
   state: DegradationState,
   { tier, open, share, drainSeconds }: { tier: string; open: number; share: number; drainSeconds: number },
 ): { retryAfterMs: number } | null {
-  if (state.step < (REFUSED_FROM.get(tier) ?? REFUSED_FROM.get('bronze')!) || open < share) return null;
+  if (state.step < (REFUSED_FROM.get(tier) ?? REFUSED_FROM.get('bronze')!) || open <= share) return null;
   return { retryAfterMs: Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, Math.ceil(drainSeconds * 1000 * RETRY_SHARE))) };
 }
 

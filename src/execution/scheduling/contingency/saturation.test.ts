@@ -49,10 +49,14 @@ test('a class that no agent can do is overloaded by itself and leaves the others
   assert.equal(saturation.drain(null).level, 'normal');
 });
 
-test('with all agents gone everything is overloaded', () => {
-  const saturation = new Saturation();
-  measure(saturation, [{ class: 'build', backlogMs: 5_000, capacity: 0 }], 0, 0, 120);
-  assert.equal(saturation.drain(null).level, 'overloaded');
+test('with all agents gone every class is overloaded, and all of them by what waits, as for one slot', () => {
+  const few = new Saturation();
+  measure(few, [{ class: 'build', backlogMs: 5_000, capacity: 0 }], 0, 0, 120);
+  assert.equal(few.drain('build').level, 'overloaded');
+  assert.equal(few.drain(null).level, 'normal');
+  const many = new Saturation();
+  measure(many, [{ class: 'build', backlogMs: 3_600_000, capacity: 0 }], 0, 0, 120);
+  assert.equal(many.drain(null).level, 'overloaded');
 });
 
 test('agents of several classes count once in what is said of all', () => {

@@ -50,7 +50,8 @@ export class Saturation {
   /**
    * Takes a measurement; call every second or so. `capacity`: slots × speed of all open agents, each once. A class that is
    * not in `loads` has no backlog and is forgotten when it is calm. A class that no agent can do is overloaded by itself;
-   * it does not count in what is said of all, unless there is no agent at all.
+   * it does not count in what is said of all, unless there is no agent at all: then the backlog is reckoned as for one slot,
+   * so that a few tickets that wait for the first agent are no overload.
    */
   observe(loads: readonly ClassLoad[], capacity: number, now: number): void {
     const keep = this.#keep(now);
@@ -68,7 +69,7 @@ export class Saturation {
       if (next.steady.level === 0 && next.seconds < 1) this.#classes.delete(key);
       else this.#classes.set(key, next);
     }
-    this.#all = this.#next(this.#all ?? undefined, drainSeconds(backlogMs, capacity), keep, now);
+    this.#all = this.#next(this.#all ?? undefined, drainSeconds(backlogMs, capacity > 0 ? capacity : 1), keep, now);
     this.#at = now;
   }
 
