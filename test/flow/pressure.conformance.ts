@@ -85,10 +85,10 @@ export function pressureConformance(place: OpenPlace): void {
         assert.match(text, /^colmeia_degradation_step 7$/m);
 
         // What is refused, and what never is.
+        assert.equal((await gold.submit('more', [{ id: 'a' }])).status, 'running');
         const { retryAfterMs } = await refused(bronze.submit('more', [{ id: 'a' }]), 'QUEUE_FULL');
         assert.ok(retryAfterMs! >= 1_000, String(retryAfterMs));
         assert.equal((await bronze.submit('load', load)).duplicate, true);
-        assert.equal((await gold.submit('more', [{ id: 'a' }])).status, 'running');
         const { lease_id, fencing_token } = held;
         await colmeia.leases.complete(LOCAL_OPERATOR, lease_id, { fencing_token, output: {} });
         assert.equal((await colmeia.plans.approve(bronze.who, { planId: 'few' }, {})).status, 'running');
