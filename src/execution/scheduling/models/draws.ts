@@ -14,14 +14,18 @@ export function drawBeta(a: number, b: number, random: Random): number {
   return x + y > 0 ? x / (x + y) : a / (a + b);
 }
 
+/** Of true random numbers one try in twenty fails; constant ones may fail for ever. */
+const MOST_TRIES = 64;
+
 /** Gamma of the shape, scale 1 (Marsaglia and Tsang 2000). */
 function drawGamma(shape: number, random: Random): number {
   if (shape < 1) return drawGamma(shape + 1, random) * (1 - random()) ** (1 / shape);
   const d = shape - 1 / 3;
   const c = 1 / Math.sqrt(9 * d);
-  for (;;) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     const x = drawNormal(random);
     const v = (1 + c * x) ** 3;
     if (v > 0 && Math.log(1 - random()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
   }
+  return d;
 }
