@@ -11,6 +11,8 @@ import { LOCAL_OPERATOR } from '../../trust/identity/principal.ts';
 import { decision, receiver, workOff } from './run-plan.testing.ts';
 import { telemetryOf } from './telemetry.ts';
 
+/** The one agent there is fails many tickets in a row, and is not to be left alone for it. */
+const FORGIVING = { settings: { guards: { breaker_consecutive: 1_000, breaker_share: 1, breaker_open_ms: 100 } } };
 const SHORT = { backoff: { baseMs: 10, maxMs: 20, quotaMs: 10 } };
 const TRACE = { trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331' };
 const GOOD = (): null => null;
@@ -92,7 +94,12 @@ describe('the telemetry sink', () => {
     let isAway = true;
     let refused = 0;
     const sink = await receiver(() => (isAway ? (refused++, 503) : 200));
-    const colmeia = await createColmeia({ telemetry: { url: sink.url, secret: null }, policy: SHORT, random: () => 0 });
+    const colmeia = await createColmeia({
+      telemetry: { url: sink.url, secret: null },
+      policy: SHORT,
+      random: () => 0,
+      scheduling: FORGIVING,
+    });
     try {
       const plans = Array.from({ length: 30 }, (_, i) => `p${i}`);
       await colmeia.decisions.submitAll(
