@@ -41,6 +41,8 @@ export type PlanOutlook = {
 
 /** A plan's own forecast is remembered to be judged by its end, for one plan of a company in this time. */
 const JUDGE_EVERY_MS = 200;
+/** And for one plan of all companies in this time, as each look costs more the more companies there are. */
+const JUDGE_ANY_EVERY_MS = 20;
 /** Plans of a company that are looked at for one forecast; more are reckoned with in proportion. */
 const MOST_PLANS = 2_000;
 
@@ -54,6 +56,7 @@ export class Forecaster implements PlanWatch {
   readonly #said = new Map<number, SlaWarning['level']>();
   readonly #open = new Set<number>();
   readonly #judgedAt = new Map<string, number>();
+  #judgedAnyAt = -Infinity;
   /** By plan: the ticket whose start will show how right its forecast was. */
   readonly #judgedStart = new Map<number, number>();
   /** Work left of a plan by its state, which is another object after each change. */
@@ -71,8 +74,9 @@ export class Forecaster implements PlanWatch {
     const at = deadline === null ? null : nextSlaCheck(plan.created_at, deadline, now);
     if (at !== null) this.#checks.set(plan, at);
     const { instance } = plan;
-    const judgedAt = this.#judgedAt.get(instance) ?? -Infinity;
-    if (now >= judgedAt && now - judgedAt < JUDGE_EVERY_MS) return;
+    if (isWithin(JUDGE_ANY_EVERY_MS, this.#judgedAnyAt, now)) return;
+    if (isWithin(JUDGE_EVERY_MS, this.#judgedAt.get(instance) ?? -Infinity, now)) return;
+    this.#judgedAnyAt = now;
     this.#judgedAt.set(instance, now);
     const error = this.#options.swarm.forecastError;
     const { forecast, tickets, queue } = this.#forecast(plan, now);
@@ -217,6 +221,9 @@ function criticalPathOf({ dependents }: PlanState, tickets: readonly OpenTicket[
   for (let at = longest(open.keys()); at !== undefined; at = longest(dependents[at.n])) path.push(at);
   return path;
 }
+
+/** A clock that was set back ends every time. */
+const isWithin = (ms: number, since: number, now: number): boolean => now >= since && now - since < ms;
 
 /** Looks in one turn of the flow, at most: the others follow in the next. */
 const MOST_CHECKS = 100;
