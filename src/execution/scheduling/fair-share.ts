@@ -13,9 +13,9 @@ const CHARGED_AT_START = 0.5;
 const MOST_DEBTS = 10_000;
 
 /**
- * Weighted virtual time of the companies: running time ÷ weight, charged when a ticket is given (half of what is
- * expected) and corrected when it ends (real). Who comes back from idle starts where the least of those that compete stands: no credit is saved
- * up, but a debt stays. Source: start-time fair queueing; bounded lag as in EEVDF.
+ * Weighted virtual time of the companies: running time ÷ weight, charged when a ticket is given (half of what is expected)
+ * and corrected when it ends (real). Who comes back from idle starts where the least of those that compete stands: no
+ * credit is saved up, but a debt stays. Source: start-time fair queueing; bounded lag as in EEVDF.
  */
 export class FairShare {
   readonly #accounts = new Map<string, Account>();
@@ -24,10 +24,12 @@ export class FairShare {
   readonly #weightOf: (instance: string) => number;
   readonly #fellBack: (account: Account, by: number) => void;
   /**
-   * Virtual time: where the least of those that compete stood when something was charged last, or who left last. It moves with
+   * Virtual time: where the least of those that compete stood when something ended last, or who left last. It moves with
    * what is used only, so that companies which come together, as after a restart, keep their debts in whatever order they come.
    */
   #floor = 0;
+  /** What it was before the last of those that competed left: it may come back as if it had not. */
+  #floorBefore = 0;
   #turnsFloor = 0;
 
   /** `fellBack`: a company was given back some of what it had used. */
@@ -68,14 +70,16 @@ export class FairShare {
       account.used = Math.max(account.used, this.#virtualTime());
       if (account.turns < this.#turnsFloor) account.turns = this.#turnsFloor;
       account.weight = this.#weightOf(account.instance);
-    }
+    } else if (this.#competing.size === 0) this.#floor = this.#floorBefore;
     this.#competing.push(account);
   }
 
   leaves(account: Account): void {
     if (--account.competing > 0) return;
     this.#competing.remove(account);
-    if (this.#competing.size === 0) this.#floor = Math.max(this.#floor, account.used);
+    if (this.#competing.size > 0) return;
+    this.#floorBefore = this.#floor;
+    this.#floor = Math.max(this.#floor, account.used);
   }
 
   /** A ticket begins that is expected to take so long. */
@@ -90,12 +94,14 @@ export class FairShare {
     const units = unitsOf(CHARGED_AT_START * expectedMs, weight);
     account.pending -= units;
     this.#use(account, unitsOf(realMs, weight) - units);
+    if (realMs > 0) this.#advance();
   }
 
   /** Used elsewhere, where the company competes as one that comes does here. */
   charge(account: Account, ms: number, weight: number): void {
     if (account.heapIndex < 0) account.used = Math.max(account.used, this.#virtualTime());
     this.#use(account, unitsOf(ms, weight));
+    if (ms > 0) this.#advance();
   }
 
   /** What is expected of all that runs, from its start to its end. */
@@ -116,8 +122,13 @@ export class FairShare {
   #use(account: Account, units: number): void {
     account.used += units;
     if (account.heapIndex >= 0) this.#competing.moved(account);
-    if (units > 0) this.#floor = Math.max(this.#floor, this.#competing.peek()?.used ?? 0);
     if (units < 0) this.#fellBack(account, -units);
+  }
+
+  #advance(): void {
+    const least = this.#competing.peek();
+    if (least !== undefined) this.#floor = this.#floorBefore = Math.max(this.#floor, least.used);
+    else this.#floorBefore = this.#floor;
   }
 
   /** Weights anew, after a change of the policy. */

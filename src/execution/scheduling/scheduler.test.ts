@@ -96,6 +96,19 @@ describe('Scheduler, order', () => {
     );
   });
 
+  it('charges half of a ticket when it begins, and all that it took when it ends', () => {
+    const scheduler = make(policyOf('fairness'));
+    for (const plan of [1, 2, 3]) scheduler.add(readyTicket({ plan, instance: 'a', ...soon }), NOW);
+    for (const plan of [4, 5]) scheduler.add(readyTicket({ plan, instance: 'b', ...soon }), NOW);
+    const agent = schedulerAgent({ concurrency: 100 });
+    const next = (): number => scheduler.schedule([agent], NOW, 1)[0].ticket.plan;
+    assert.deepEqual([next(), next()], [1, 4]);
+    scheduler.ended(4, 0, agent.key, NOW + 7_000);
+    assert.equal(next(), 2, 'a with 5 s goes before b with 7 s');
+    scheduler.ended(1, 0, agent.key, NOW + 7_000);
+    assert.equal(next(), 5, 'b with 7 s before a with 12 s');
+  });
+
   it('by turns: every company one, each first come first served', () => {
     const tickets = [1, 2, 3, 4].map((plan) =>
       readyTicket({ plan, instance: plan < 4 ? 'a' : 'b', deadline: 100 - plan, readyAt: plan }),
