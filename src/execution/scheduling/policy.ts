@@ -114,7 +114,7 @@ const ADAPTIVE: Policy = {
   companies: 'lag',
   order: ['doomed-plans-last', 'due', 'rank', 'first-come'],
   filters: ALL_FILTERS,
-  scores: { finish: 1, trail: 1, locality: 1, region: 1, cost: 1, load: 1 },
+  scores: { finish: 1, trail: 1.5, locality: 1, region: 1, cost: 1, load: 1 },
   tiers: { gold: 4, silver: 2, bronze: 1 },
   hold: true,
   exploration: true,

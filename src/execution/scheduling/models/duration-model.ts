@@ -48,6 +48,9 @@ type TypeModel = {
 /** Log-duration: its median, its variance, and which type model it came from. */
 type Prediction = { log: number; variance: number; model: TypeModel | undefined };
 
+/** What was expected of a duration: the median in ms, and the variance of its logarithm. */
+type Expected = { medianMs: number; variance: number };
+
 export type DurationSnapshot = {
   all: Record<'log' | 'within' | 'estimates' | 'smear', DecayedMoments>;
   types: [string, DecayedMoments][];
@@ -125,9 +128,9 @@ export class DurationModel {
    * @param at epoch ms
    * @param durationMs divided by the agent's factor, so that it is that of an ordinary agent
    * @param censored it was stopped at this time (its timeout) and would have taken longer
-   * @returns the median in ms that was expected before, as `upper` says with p = 0.5
+   * @returns what was expected before: the median in ms, as `upper` says with p = 0.5, and the variance of its logarithm
    */
-  observe(spec: TicketSpec, instance: string, at: number, durationMs: number, censored = false): number {
+  observe(spec: TicketSpec, instance: string, at: number, durationMs: number, censored = false): Expected {
     const { log, variance: spread } = this.#predict(spec, instance);
     const key = this.#keyOf(spec, instance);
     const deviation = Math.sqrt(spread);
@@ -137,7 +140,7 @@ export class DurationModel {
     if (censored) actual = log + deviation * beyond((actual - log) / deviation);
     this.#learnEstimate(spec, instance, at, actual);
     this.#learnType(spec, instance, at, actual, log);
-    return median;
+    return { medianMs: median, variance: spread };
   }
 
   /** Something was wrong with results of the type (an incident): what was learned of it weighs half, its bounds widen. */

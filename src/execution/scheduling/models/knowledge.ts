@@ -103,15 +103,18 @@ export class Knowledge implements Estimates {
     const took = Math.max(1, durationMs);
     const ordinary = took / this.trails.factor(type, agent, at) ** BLAME;
     let telling: number | null = null;
+    let variance: number | undefined;
     let overload: number | null = null;
     if (ok) {
       // Against the median: against the mean, durations and factors would drive each other apart without end.
-      const median = this.durations.observe(spec, instance, at, ordinary);
-      telling = Math.log((took + OVERHEAD_MS) / (median + OVERHEAD_MS));
-      overload = Math.log((took + BUSY_OVERHEAD_MS) / (median + BUSY_OVERHEAD_MS));
+      const expected = this.durations.observe(spec, instance, at, ordinary);
+      const { medianMs } = expected;
+      variance = expected.variance;
+      telling = Math.log((took + OVERHEAD_MS) / (medianMs + OVERHEAD_MS));
+      overload = Math.log((took + BUSY_OVERHEAD_MS) / (medianMs + BUSY_OVERHEAD_MS));
     } else if (errorClass === 'timeout') this.durations.observe(spec, instance, at, ordinary, true);
     if (ok || this.#blames(instance, type, agent, errorClass))
-      this.trails.observe({ at, type, agent, ok, logRatio: telling });
+      this.trails.observe({ at, type, agent, ok, logRatio: telling, variance });
     this.guards.ended({ at, agent, type, errorClass, logRatio: overload, retryAfterMs });
   }
 

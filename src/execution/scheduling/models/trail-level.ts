@@ -16,18 +16,18 @@ export type TrailLevelSnapshot = [at: number, successes: number, expected: numbe
 
 export const newLevel = (): TrailLevel => ({ at: 0, successes: 0, expected: 0, weight: 0, logs: 0 });
 
-/** `log` null = nothing is learned of speed. */
+/** `log` null = nothing is learned of speed; else it counts as `weight` observations. */
 export function learnLevel(
   level: TrailLevel,
   keep: number,
-  { at, ok, expected, log }: { at: number; ok: boolean; expected: number; log: number | null },
+  { at, ok, expected, log, weight }: { at: number; ok: boolean; expected: number; log: number | null; weight: number },
 ): void {
   level.at = Math.max(level.at, at);
   level.successes = level.successes * keep + Number(ok);
   level.expected = level.expected * keep + expected;
   if (log === null) return;
-  level.weight = level.weight * keep + 1;
-  level.logs = level.logs * keep + log;
+  level.weight = level.weight * keep + weight;
+  level.logs = level.logs * keep + weight * log;
 }
 
 export const levelSnapshot = (level: TrailLevel): TrailLevelSnapshot => [

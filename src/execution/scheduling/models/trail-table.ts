@@ -11,27 +11,30 @@ export const FIELD = {
   clock: 1,
   successes: 2,
   failures: 3,
-  /** Sum of the log-ratios of the successes. */
+  /** Weighted sum of the log-ratios of the successes, and the sum of the weights. */
   logs: 4,
-  lastingSuccesses: 5,
-  lastingFailures: 6,
-  lastingLogs: 7,
+  logWeight: 5,
+  lastingSuccesses: 6,
+  lastingFailures: 7,
+  lastingLogs: 8,
+  lastingLogWeight: 9,
   /** Evidence that the agent got worse, log-likelihood (CUSUM). */
-  alarm: 8,
-  runSuccesses: 9,
-  runFailures: 10,
-  runLogs: 11,
+  alarm: 10,
+  runSuccesses: 11,
+  runFailures: 12,
+  runLogs: 13,
+  runLogWeight: 14,
   /** 1 when a change was just found, fading to 0. */
-  changed: 12,
+  changed: 15,
 } as const;
-export const FIELDS = 13;
+export const FIELDS = 16;
 const FIRST_ROWS = 64;
 
 /** An agent that has a row. */
 export type TrailAgent = { /** By type; a row begins at row × FIELDS. */ rows: Map<string, number>; level: TrailLevel };
 
 /**
- * Rows of numbers for (agent, type) pairs in one array: about 200 bytes a pair, nothing to collect. At most `limit` rows, and
+ * Rows of numbers for (agent, type) pairs in one array: about 230 bytes a pair, nothing to collect. At most `limit` rows, and
  * `perAgent` of one agent; when one more comes, the one that was used longest ago goes.
  */
 export class TrailTable {
@@ -152,4 +155,16 @@ export class TrailTable {
 function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
   to.set(from);
   return to;
+}
+
+/** One outcome is added; `log` null = nothing is known of its speed. `at`: where the successes, failures, logs and their weight stand, in this order. */
+export function deposit(numbers: Float64Array, at: number, ok: boolean, log: number | null, weight: number): void {
+  if (!ok) {
+    numbers[at + 1]++;
+    return;
+  }
+  numbers[at]++;
+  if (log === null) return;
+  numbers[at + 2] += weight * log;
+  numbers[at + 3] += weight;
 }

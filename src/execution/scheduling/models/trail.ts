@@ -9,6 +9,8 @@ export type TrailObservation = {
   ok: boolean;
   /** ln(duration ÷ what an agent of ordinary speed would have taken); null = not known. Learned from successes only. */
   logRatio: number | null;
+  /** Variance that the log-ratio has by the task alone; absent = as usual. The wider, the less it says of the agent. */
+  variance?: number;
 };
 
 /** What is believed of an agent for a type, for people. */
@@ -29,7 +31,7 @@ export type Trail = {
 };
 
 export type PairSnapshot = [agent: string, type: string, ...numbers: number[]];
-/** Plain JSON; at most about 180 bytes for each of `max_pairs` pairs. */
+/** Plain JSON; at most about 220 bytes for each of `max_pairs` pairs. */
 export type TrailsSnapshot = {
   version: 1;
   noise: [weight: number, squares: number];

@@ -36,6 +36,28 @@ describe('trails', () => {
     assert.ok(Math.abs(trails.success('BUILD', 'a', 400_000) - 0.8) < 0.1);
   });
 
+  test('durations that vary by themselves say little of an agent, those that do not say much', () => {
+    const factorAfter = (variance: number): number => {
+      const trails = new Trails();
+      const end = observe(trails, 4, { agent: 'a', logRatio: Math.log(4), variance });
+      return trails.factor('BUILD', 'a', end);
+    };
+    assert.ok(factorAfter(25) < 1.5);
+    assert.ok(factorAfter(0.05) > 3);
+  });
+
+  test('of a rare type speeds are drawn close to what is believed, of a frequent one wider', () => {
+    const spreadAfter = (times: number): number => {
+      const trails = new Trails();
+      const end = observe(trails, times, { agent: 'a' });
+      const random = seededRandom(1);
+      let squares = 0;
+      for (let n = 0; n < 500; n++) squares += Math.log(trails.sample('BUILD', 'new', end, random).factor) ** 2;
+      return Math.sqrt(squares / 500);
+    };
+    assert.ok(spreadAfter(2) < spreadAfter(1_000) / 5);
+  });
+
   test('failing fast attracts nothing: a failure teaches no speed, and success falls', () => {
     const trails = new Trails();
     let at = observe(trails, 20, { agent: 'steady' });

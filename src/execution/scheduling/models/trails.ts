@@ -4,7 +4,7 @@ import { drawBeta, drawNormal } from './draws.ts';
 import type { PairSnapshot, Trail, TrailObservation, TrailsSnapshot } from './trail.ts';
 import { learnLevel, levelOf, levelSnapshot, newLevel, rounded, type TrailLevel } from './trail-level.ts';
 import { TRAIL_SETTINGS, type TrailSettings } from './trail-settings.ts';
-import { FIELD, FIELDS, TrailTable } from './trail-table.ts';
+import { deposit, FIELD, FIELDS, TrailTable } from './trail-table.ts';
 
 export type { Trail, TrailObservation, TrailsSnapshot } from './trail.ts';
 
@@ -23,6 +23,14 @@ const NOISE_DISCOUNT = 0.999;
 /** Variance of log-ratios before any was seen, and the observations that it weighs as much as. */
 const NOISE_PRIOR = 0.16;
 const NOISE_WEIGHT = 20;
+/** Variance of a task's log-duration at which its outcome counts as one observation of the agent's speed. */
+const PAIR_VARIANCE = 0.25;
+const LEAST_WEIGHT = 0.01;
+const MOST_WEIGHT = 4;
+/** Of the agent at large such an outcome says more: agents differ more from each other than one does between types. */
+const AGENT_WEIGHT = 2.8;
+/** Outcomes of a type up to which trying other agents costs more than knowing their speed will bring. */
+const RARE_TYPE = 100;
 /** An outcome tells no more than a thousandfold. */
 const MAX_LOG = Math.log(1_000);
 /** One slow run alone is no alarm. */
@@ -30,8 +38,8 @@ const MAX_DEVIATION = 3;
 const MAX_DECLARED = 1_000;
 /** So that a lone agent is not forgotten by its own outcomes. */
 const MIN_PEERS = 2;
-const RECENT = [FIELD.successes, FIELD.failures, FIELD.logs, FIELD.changed] as const;
-const LASTING = [FIELD.lastingSuccesses, FIELD.lastingFailures, FIELD.lastingLogs] as const;
+const RECENT = [FIELD.successes, FIELD.failures, FIELD.logs, FIELD.logWeight, FIELD.changed] as const;
+const LASTING = [FIELD.lastingSuccesses, FIELD.lastingFailures, FIELD.lastingLogs, FIELD.lastingLogWeight] as const;
 
 /**
  * How agents do, by task type: the seeds' digital pheromones. A success deposits, a failure is a penalty, time evaporates.
@@ -88,18 +96,19 @@ export class Trails {
   }
 
   observe(outcome: TrailObservation): void {
-    const { at, type, agent, ok, logRatio } = outcome;
+    const { at, type, agent, ok, logRatio, variance } = outcome;
     const log = ok && logRatio !== null && Number.isFinite(logRatio) ? clamp(logRatio, -MAX_LOG, MAX_LOG) : null;
     this.#believe(agent, type, at);
     const success = clamp(this.#good / (this.#good + this.#bad), 0.02, 0.98);
-    const deviation = log === null ? 0 : (log - this.#log) / Math.sqrt(this.#noise());
+    const weight = variance === undefined ? 1 : clamp(PAIR_VARIANCE / variance, LEAST_WEIGHT, MOST_WEIGHT);
+    const deviation = log === null ? 0 : (log - this.#log) * Math.sqrt(weight / this.#noise());
     if (log !== null && this.#table.find(agent, type) >= 0) this.#learnNoise(deviation);
     const row = this.#use(agent, type);
     const typeLevel = this.#types.get(type)!;
     typeLevel.clock++;
-    this.#learnPair(row, at, typeLevel, ok, log);
-    this.#watch(row, success, ok, log, deviation);
-    this.#learnLevels(agent, typeLevel, outcome, log);
+    this.#learnPair(row, at, typeLevel, ok, log, weight);
+    this.#watch(row, success, ok, log, weight, deviation);
+    this.#learnLevels(agent, typeLevel, outcome, log, weight);
     this.#agent = null;
   }
 
@@ -115,12 +124,13 @@ export class Trails {
     return clamp(this.#good / (this.#good + this.#bad), 0.001, 0.999);
   }
 
-  /** A draw from what is believed (Thompson sampling), so that what is uncertain is tried. */
+  /** A draw from what is believed (Thompson sampling), so that what is uncertain is tried; of rare types speeds less. */
   sample(type: string, agent: string, now: number, random: Random): { factor: number; success: number } {
     this.#believe(agent, type, now);
     const confidence = this.#settings.sampling_confidence;
     const success = drawBeta(this.#good * confidence, this.#bad * confidence, random);
-    const spread = Math.sqrt(this.#noise() / (this.#logWeight * confidence));
+    const rarity = 1 + (RARE_TYPE / (1 + (this.#types.get(type)?.clock ?? 0))) ** 2;
+    const spread = Math.sqrt(this.#noise() / (this.#logWeight * confidence * rarity));
     return {
       factor: Math.exp(this.#log + spread * drawNormal(random)),
       success: clamp(success, 0.001, 0.999),
@@ -236,13 +246,14 @@ export class Trails {
     const past = numbers[row + FIELD.lastingSuccesses];
     const tries = past + numbers[row + FIELD.lastingFailures];
     const lasting = (past + prior_weight * this.#priorSuccess) / (tries + prior_weight);
-    const lastingLog = (numbers[row + FIELD.lastingLogs] + prior_weight * this.#priorLog) / (past + prior_weight);
+    const pastWeight = numbers[row + FIELD.lastingLogWeight];
+    const lastingLog = (numbers[row + FIELD.lastingLogs] + prior_weight * this.#priorLog) / (pastWeight + prior_weight);
     const weight = lasting_weight * trust;
     const logWeight = lasting_log_weight * trust;
     const successes = numbers[row + FIELD.successes] * left;
     this.#good = successes + weight * lasting;
     this.#bad = numbers[row + FIELD.failures] * left + weight * (1 - lasting);
-    this.#logWeight = successes + logWeight;
+    this.#logWeight = numbers[row + FIELD.logWeight] * left + logWeight;
     this.#log = (numbers[row + FIELD.logs] * left + logWeight * lastingLog) / this.#logWeight;
   }
 
@@ -294,7 +305,7 @@ export class Trails {
     return halved(ms / (half_life_h * HOUR_MS) + visits / half_life_visits);
   }
 
-  #learnPair(row: number, at: number, level: TypeLevel, ok: boolean, log: number | null): void {
+  #learnPair(row: number, at: number, level: TypeLevel, ok: boolean, log: number | null, weight: number): void {
     const { numbers } = this.#table;
     const { discount, lasting_discount } = this.#settings;
     const keep = discount * this.#left(row, level, at);
@@ -302,12 +313,12 @@ export class Trails {
     for (const field of LASTING) numbers[row + field] *= lasting_discount;
     numbers[row + FIELD.at] = Math.max(numbers[row + FIELD.at], at);
     numbers[row + FIELD.clock] = level.clock;
-    deposit(numbers, row + FIELD.successes, ok, log ?? this.#log);
-    deposit(numbers, row + FIELD.lastingSuccesses, ok, log ?? this.#log);
+    deposit(numbers, row + FIELD.successes, ok, log, weight);
+    deposit(numbers, row + FIELD.lastingSuccesses, ok, log, weight);
   }
 
   /** CUSUM (Page 1954): what came since the pair last looked as expected replaces the rest once it is too unlikely. */
-  #watch(row: number, success: number, ok: boolean, log: number | null, deviation: number): void {
+  #watch(row: number, success: number, ok: boolean, log: number | null, weight: number, deviation: number): void {
     const { alarm, alarm_success, alarm_slower } = this.#settings;
     const { numbers } = this.#table;
     let evidence = ok ? Math.log(alarm_success) : Math.log((1 - success * alarm_success) / (1 - success));
@@ -315,18 +326,24 @@ export class Trails {
     const sum = numbers[row + FIELD.alarm] + evidence;
     numbers[row + FIELD.alarm] = Math.max(0, sum);
     if (sum <= 0) {
-      numbers.fill(0, row + FIELD.runSuccesses, row + FIELD.runLogs + 1);
+      numbers.fill(0, row + FIELD.runSuccesses, row + FIELD.runLogWeight + 1);
       return;
     }
-    deposit(numbers, row + FIELD.runSuccesses, ok, log ?? this.#log);
+    deposit(numbers, row + FIELD.runSuccesses, ok, log, weight);
     if (sum < alarm) return;
-    numbers.copyWithin(row + FIELD.successes, row + FIELD.runSuccesses, row + FIELD.runLogs + 1);
-    numbers.fill(0, row + FIELD.alarm, row + FIELD.runLogs + 1);
+    numbers.copyWithin(row + FIELD.successes, row + FIELD.runSuccesses, row + FIELD.runLogWeight + 1);
+    numbers.fill(0, row + FIELD.alarm, row + FIELD.runLogWeight + 1);
     numbers[row + FIELD.changed] = 1;
   }
 
   /** Each level learns what the others do not explain of it. */
-  #learnLevels(agent: string, typeLevel: TypeLevel, outcome: TrailObservation, log: number | null): void {
+  #learnLevels(
+    agent: string,
+    typeLevel: TypeLevel,
+    outcome: TrailObservation,
+    log: number | null,
+    weight: number,
+  ): void {
     const { at, ok, type } = outcome;
     const { prior_weight, success_prior } = this.#settings;
     const level = this.#table.agents.get(agent)!.level;
@@ -334,9 +351,10 @@ export class Trails {
     const ofType = typeLevel.logs / (typeLevel.weight + prior_weight);
     const own = log === null ? null : log - this.#declaredLog(agent, type);
     const expected = shrunk(typeLevel.successes, typeLevel.expected, success_prior, prior_weight);
-    learnLevel(typeLevel, TYPE_DISCOUNT, { at, ok, expected: 1, log: own === null ? null : own - ofAgent });
-    learnLevel(level, AGENT_DISCOUNT, { at, ok, expected, log: own === null ? null : own - ofType });
-    learnLevel(this.#all, TYPE_DISCOUNT, { at, ok, expected: 1, log: null });
+    learnLevel(typeLevel, TYPE_DISCOUNT, { at, ok, expected: 1, log: own === null ? null : own - ofAgent, weight });
+    const ofLevel = outcome.variance === undefined ? 1 : weight * AGENT_WEIGHT;
+    learnLevel(level, AGENT_DISCOUNT, { at, ok, expected, log: own === null ? null : own - ofType, weight: ofLevel });
+    learnLevel(this.#all, TYPE_DISCOUNT, { at, ok, expected: 1, log: null, weight: 0 });
   }
 
   #learnNoise(deviation: number): void {
@@ -369,16 +387,6 @@ export class Trails {
 
 /** What remains after so many half-lives. */
 const halved = (halfLives: number): number => Math.exp(-Math.LN2 * halfLives);
-
-/** `at`: where the successes, failures and logs stand, in this order. */
-function deposit(numbers: Float64Array, at: number, ok: boolean, log: number): void {
-  if (!ok) {
-    numbers[at + 1]++;
-    return;
-  }
-  numbers[at]++;
-  numbers[at + 2] += log;
-}
 
 /** sum ÷ weight, drawn to the prior as if that were `priorWeight` observations. */
 function shrunk(sum: number, weight: number, prior: number, priorWeight: number): number {
