@@ -1,6 +1,7 @@
 import { fellBack, forgetHead, lineBefore, type HeadRule } from './class-head.ts';
 import { isBestEffort } from './contingency/degradation.ts';
 import { CRITICAL_ORDER, entryOrder, type EntryOrder } from './entry-order.ts';
+import { Capacities } from './capacities.ts';
 import type { Estimates } from './estimates.ts';
 import { capsHit, isCapped, underGlobalCap, underLabelCaps } from './caps.ts';
 import { FairShare, lagUnits } from './fair-share.ts';
@@ -9,14 +10,15 @@ import { Fleet } from './fleet.ts';
 import type { Random } from './models/draws.ts';
 import { typeOf } from './outcome.ts';
 import { openClasses, pickTicket } from './pick-ticket.ts';
+import { placeCopy, type Copy } from './place-copy.ts';
 import { occupy, Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 import type { Mode } from './models/burn-mode.ts';
 import type { Account, AgentState, Entry, Guard, Line, TicketClass } from './scheduler-state.ts';
-import { classKeyOf, Waiting, wantedOf } from './waiting.ts';
-import { backlogOf, capacityOf, whyOf, type ClassBacklog, type Why } from './why.ts';
+import { Waiting } from './waiting.ts';
+import { backlogOf, whyOf, type ClassBacklog, type Why } from './why.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 
 export type Assignment = { ticket: ReadyTicket; agent: string };
@@ -45,8 +47,6 @@ const MOST_STEPS = 256;
 const MOST_PASSED = 16;
 /** A ticket that waited less is given with the duration that was expected of it when it came. */
 const REFRESH_AFTER_MS = 1_000;
-/** How old a capacity may be, ms. */
-const CAPACITIES_MS = 1_000;
 /** How old the modes of the companies may be, ms. */
 const MODES_MS = 250;
 /** What a ticket is charged at most, ms: a wild estimate must not lock a company out. */
@@ -70,9 +70,7 @@ export class Scheduler {
   #turn = 0;
   #modesAt = -Infinity;
   #wakeAt = Infinity;
-  /** By class. */
-  readonly #capacities = new Map<string, number>();
-  #capacitiesAt = -Infinity;
+  readonly #capacities: Capacities;
 
   constructor(options: SchedulerOptions) {
     const { policy, estimates, random } = options;
@@ -89,6 +87,7 @@ export class Scheduler {
         else this.#fair.leaves(line.account);
       }
     });
+    this.#capacities = new Capacities(this.#fleet, estimates);
     this.#waiting = new Waiting({
       account: (instance) => this.#fair.account(instance),
       fill: (of) => this.#fleet.fill(of),
@@ -251,34 +250,17 @@ export class Scheduler {
     });
   }
 
-  /**
-   * An agent for a second attempt of a ticket that runs, out of those with room: the one that should end it first. null =
-   * none can, or a cap is reached. Agents of the burst pool, of last resort and people are left alone.
-   */
-  placeCopy(
-    { spec, instance, not }: { spec: TicketSpec; instance: string; not: string },
-    free: readonly SchedulerAgent[],
-    now: number,
-  ): string | null {
-    const { estimates } = this.#options;
+  /** An agent for a second attempt of a ticket that runs, see placeCopy; null = none can, or a cap is reached. */
+  placeCopy(copy: Copy, free: readonly SchedulerAgent[], now: number): string | null {
     const { caps } = this.#policy;
-    if (!underGlobalCap(caps, this.#fleet) || isCapped(caps, this.#fair.account(instance))) return null;
-    const wanted = wantedOf(spec);
-    const type = typeOf(spec);
-    let best: string | null = null;
-    let least = Infinity;
-    for (const { key } of free) {
-      const state = this.#fleet.get(key);
-      if (state === undefined || key === not || state.burst || state.lastResort) continue;
-      const { agent } = state;
-      if (!agent.open || agent.kind === 'person' || (agent.instance ?? instance) !== instance) continue;
-      if (!this.#fleet.canDo(wanted, agent) || !underLabelCaps(caps, this.#fleet, state)) continue;
-      const { allows, limit } = this.#moment.guard(key, type, now);
-      if (!allows || state.runs.size >= limit) continue;
-      const cost = estimates.factor(type, key, now) / Math.max(1e-3, estimates.success(type, key, now));
-      if (cost < least) [best, least] = [key, cost];
-    }
-    return best;
+    if (!underGlobalCap(caps, this.#fleet) || isCapped(caps, this.#fair.account(copy.instance))) return null;
+    return placeCopy(copy, free, {
+      fleet: this.#fleet,
+      estimates: this.#options.estimates,
+      caps,
+      moment: this.#moment,
+      now,
+    });
   }
 
   /** What waits and runs of each company, ms at ordinary speed. */
@@ -297,19 +279,7 @@ export class Scheduler {
 
   /** Slots × speed of the open agents that can do such a ticket; known for a second. */
   capacityFor(spec: TicketSpec, now: number): number {
-    if (now >= this.#capacitiesAt + CAPACITIES_MS || now < this.#capacitiesAt) {
-      this.#capacities.clear();
-      this.#capacitiesAt = now;
-    }
-    const key = classKeyOf(spec);
-    let capacity = this.#capacities.get(key);
-    if (capacity === undefined) {
-      const wanted = wantedOf(spec);
-      const states = [...this.#fleet.agents()].filter(({ agent }) => this.#fleet.canDo(wanted, agent));
-      capacity = capacityOf(states, typeOf(spec), this.#options.estimates, now);
-      this.#capacities.set(key, capacity);
-    }
-    return capacity;
+    return this.#capacities.of(spec, now);
   }
 
   /** What waits by class, and what can do it. O(classes × their agents). */
