@@ -1,6 +1,6 @@
-import { Deadlines } from '../../platform/deadlines.ts';
 import type { Random } from '../../platform/clock.ts';
-import { Contingency, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
+import { isBurst } from '../scheduling/contingency/burst-pool.ts';
+import { Contingency, isLastResort, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
 import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
 import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
 import type { CompanyLoad } from '../scheduling/models/company-share.ts';
@@ -16,8 +16,8 @@ import { policyOf, type Policy, type Preset } from '../scheduling/policy.ts';
 import type { ReadyTicket } from '../scheduling/ready-ticket.ts';
 import { Scheduler, type Assignment } from '../scheduling/scheduler.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
-import { TicketMap } from '../scheduling/ticket-map.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
+import { RunningAttempts } from './running-attempts.ts';
 import type { SchedulingConfig } from './scheduling-config.ts';
 import { contingencyEvent, modeEvent, type SwarmEvent } from './swarm-event.ts';
 
@@ -60,13 +60,7 @@ export class Swarm implements Dispatcher {
   #experiment: Switchback | null;
   readonly #options: SwarmOptions;
   readonly #agents = new Map<string, SchedulerAgent>();
-  readonly #runs = new TicketMap<Run>();
-  /** Second attempts of tickets in `#runs`. */
-  readonly #copies = new TicketMap<Run>();
-  /** Agents of attempts that ended and whose result is learned with the commit. */
-  readonly #awaited = new TicketMap<string[]>();
-  /** When an attempt that may run twice has taken too long. */
-  readonly #overdue = new Deadlines<Run>();
+  readonly #attempts = new RunningAttempts();
   #experimentPreset: Preset | null;
   #applied: { name: string; policy: Policy } | null = null;
   readonly #demand = new Demand();
@@ -111,7 +105,7 @@ export class Swarm implements Dispatcher {
   }
 
   get running(): number {
-    return this.#runs.size + this.#copies.size;
+    return this.#attempts.size;
   }
 
   base(spec: Run['spec'], instance: string): number {
@@ -157,37 +151,17 @@ export class Swarm implements Dispatcher {
   }
 
   #note(run: Run): void {
+    const begun = this.#attempts.begin(run);
+    if (begun === 'known') return;
     const { plan, n, agent, at, spec } = run;
-    const known = this.#runs.get(plan, n);
-    if (known?.agent === agent || this.#copies.get(plan, n)?.agent === agent) return;
-    (known === undefined ? this.#runs : this.#copies).set(plan, n, run);
-    if (!this.#wasAwaited(plan, n, agent)) this.knowledge.guards.began(agent, at);
+    if (begun === 'new') this.knowledge.guards.began(agent, at);
     if (this.forecastError.awaits('start')) this.forecastError.happened('start', idOfStart(plan, n), at);
     // What ends sooner is not worth a bound.
-    if (mayRunTwice(spec)) this.#overdue.set(run, at + this.#config.settings.speculation.copies_min_ms + 1);
+    if (mayRunTwice(spec)) this.#attempts.lookAt(run, at + this.#config.settings.speculation.copies_min_ms + 1);
   }
 
   #forget(plan: number, n: number, agent: string, hasResult: boolean): void {
-    const copy = this.#copies.get(plan, n);
-    const isCopy = copy?.agent === agent;
-    const run = isCopy ? copy : this.#runs.get(plan, n);
-    if (run?.agent !== agent) return;
-    if (copy !== undefined) this.#copies.delete(plan, n);
-    if (copy === undefined) this.#runs.delete(plan, n);
-    else if (!isCopy) this.#runs.set(plan, n, copy);
-    this.#overdue.delete(run);
-    if (hasResult) this.#awaited.set(plan, n, [...(this.#awaited.get(plan, n) ?? []), agent]);
-    else this.knowledge.guards.released(agent);
-  }
-
-  /** Whether the result of the attempt was awaited; from now on it is not. */
-  #wasAwaited(plan: number, n: number, agent: string): boolean {
-    const agents = this.#awaited.get(plan, n);
-    const at = agents?.indexOf(agent) ?? -1;
-    if (at < 0) return false;
-    if (agents!.length === 1) this.#awaited.delete(plan, n);
-    else agents!.splice(at, 1);
-    return true;
+    if (this.#attempts.end(plan, n, agent, hasResult) && !hasResult) this.knowledge.guards.released(agent);
   }
 
   // — agents —————————————————————————————————————————————————————————————————————————————————————————————————
@@ -211,7 +185,7 @@ export class Swarm implements Dispatcher {
   learn(outcome: Outcome, isOurs: boolean): void {
     const { at, instance, type, agent, durationMs, slackMs, result, spec, errorClass } = outcome;
     this.knowledge.observe(outcome);
-    if (isOurs) this.#wasAwaited(outcome.plan, outcome.n, agent);
+    if (isOurs) this.#attempts.learned(outcome.plan, outcome.n, agent);
     if (!isOurs) this.scheduler.charge(instance, durationMs);
     this.#demand.add(instance, durationMs, at);
     if (slackMs === null) return;
@@ -270,7 +244,7 @@ export class Swarm implements Dispatcher {
       if (owns(change.instance)) events.push(modeEvent(change));
     if (owns(SYSTEM_INSTANCE)) events.push(...this.#tickExperiment(now));
     this.#applyPolicy();
-    const idle = this.scheduler.size === 0 && this.#runs.size === 0;
+    const idle = this.scheduler.size === 0 && this.#attempts.size === 0;
     const calm = idle && this.contingency.isCalm && this.#budget.raised().length === 0 && !this.isExperimenting;
     return { events, calm };
   }
@@ -282,17 +256,17 @@ export class Swarm implements Dispatcher {
   *takeOverdue(now: number, free: readonly SchedulerAgent[]): Generator<Speculation> {
     let left = free;
     const { speculation } = this.#config.settings;
-    for (const run of this.#overdue.take(now)) {
+    for (const run of this.#attempts.takeLooks(now)) {
       const { plan, n, spec, instance, agent, at } = run;
       const upperP95Ms = this.knowledge.upper(spec, instance, agent, 0.95, now);
-      const attempts = this.#copies.get(plan, n) === undefined ? 1 : 2;
+      const attempts = this.#attempts.isCopied(run) ? 2 : 1;
       const seen = {
         spec,
         elapsedMs: now - at,
         upperP95Ms,
         attempts,
         running: this.running,
-        copies: this.#copies.size,
+        copies: this.#attempts.copies,
       };
       const isWanted = !this.contingency.isActive('no-exploration') && shouldCopy(seen, speculation);
       const other = isWanted ? this.scheduler.placeCopy({ spec, instance, not: agent }, left, now) : null;
@@ -300,12 +274,12 @@ export class Swarm implements Dispatcher {
         left = left.filter(({ key }) => key !== other);
         yield { plan, n, agent: other };
       } else if (attempts === 1)
-        this.#overdue.set(run, at + upperP95Ms > now ? at + upperP95Ms + 1 : now + LOOK_AGAIN_MS);
+        this.#attempts.lookAt(run, at + upperP95Ms > now ? at + upperP95Ms + 1 : now + LOOK_AGAIN_MS);
     }
   }
 
   get overdueAt(): number {
-    return this.#overdue.next();
+    return this.#attempts.nextLook;
   }
 
   /** Whether a new decision of a company is refused now, because the fleet is far over what it can carry. */
@@ -313,9 +287,12 @@ export class Swarm implements Dispatcher {
     return this.contingency.refusal({ ...company, tier: this.#options.tierOf(company.instance) });
   }
 
+  /** Slots that there are in ordinary times. */
   #capacity(): number {
     let slots = 0;
-    for (const agent of this.#agents.values()) if (agent.open && agent.kind !== 'person') slots += agent.concurrency;
+    for (const agent of this.#agents.values()) {
+      if (agent.open && agent.kind !== 'person' && !isBurst(agent) && !isLastResort(agent)) slots += agent.concurrency;
+    }
     return slots;
   }
 
