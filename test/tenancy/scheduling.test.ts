@@ -73,10 +73,10 @@ test('a ticket that waits for another one says for which, and has no place in a 
   assert.deepEqual([waits_for.what, waits_for.tickets, queue], ['dependencies', [build], null]);
 });
 
-test('a plan that only agents of another company could do has no forecast, and will miss its deadline', async () => {
+test('a plan that only agents of another company could do has no forecast, and its deadline is in danger', async () => {
   const url = '/api/v1/plans/plan-second/explain';
   const { forecast, parts, at_risk, slowest } = await sent<ExplainView>('GET', url, secondKey);
-  assert.deepEqual([forecast, parts, at_risk], [null, null, 'certain']);
+  assert.deepEqual([forecast, parts, at_risk], [null, null, 'warning']);
   assert.deepEqual(slowest.map(({ task_id }) => task_id).toSorted(), ['build', 'test']);
 });
 
