@@ -63,13 +63,17 @@ test('who takes over from a replica that was killed has the debts and the trails
     const shared = { agent_id: 'never-asks', task_types: ['EXECUTE'], concurrency: 1 };
     await other.colmeia.agents.register(LOCAL_OPERATOR, shared);
     for (const company of companies) await company.submit('load', tasks);
+    /** By company: no attempt ran longer than from its lease to the end of all. */
+    const longest = new Map<string, number>();
     await Promise.all(
       owing.map(async (company) => {
         await company.agent('own', { concurrency: RUN });
+        const from = Date.now();
         const leases = await company.lease('own', RUN);
         assert.equal(leases.length, RUN);
         await sleep(RUN_MS);
         for (const lease of leases) await company.complete(lease);
+        longest.set(company.name, RUN * (Date.now() - from));
       }),
     );
     await one.kill();
@@ -85,7 +89,8 @@ test('who takes over from a replica that was killed has the debts and the trails
         () => lagOf(company),
         (seconds) => seconds !== null,
       );
-      assert.ok(lag! >= 0.9 * least && lag! <= 3 * least, `${company.name} is ${lag} s ahead`);
+      const most = longest.get(company.name)! / 1_000;
+      assert.ok(lag! >= 0.9 * least && lag! <= 1.1 * most, `${company.name} is ${lag} s ahead, at most ${most}`);
       const query = { agent_id: `${company.name}/own`, limit: 10 };
       const { items } = await other.colmeia.scheduling.trails(LOCAL_OPERATOR, query);
       assert.ok(items.length === 1 && items[0]!.successes > 0.8 * RUN, JSON.stringify(items));
