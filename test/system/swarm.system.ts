@@ -89,8 +89,9 @@ test('who takes over from a replica that was killed has the debts and the trails
         () => lagOf(company),
         (seconds) => seconds !== null,
       );
+      // Where the others stand is known to within what they used meanwhile.
       const most = longest.get(company.name)! / 1_000;
-      assert.ok(lag! >= 0.9 * least && lag! <= 1.1 * most, `${company.name} is ${lag} s ahead, at most ${most}`);
+      assert.ok(lag! >= 0.6 * least && lag! <= 1.1 * most, `${company.name} is ${lag} s ahead, at most ${most}`);
       const query = { agent_id: `${company.name}/own`, limit: 10 };
       const { items } = await other.colmeia.scheduling.trails(LOCAL_OPERATOR, query);
       assert.ok(items.length === 1 && items[0]!.successes > 0.8 * RUN, JSON.stringify(items));
