@@ -1,5 +1,6 @@
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { AGENT_KINDS, type AgentSpec } from './agent.ts';
+import { checkLabels } from '../scheduling/check-labels.ts';
 import { checkPrices } from './token-usage.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$/;
@@ -39,6 +40,7 @@ export function parseAgentSpec(value: unknown): AgentSpec {
   if (Array.isArray(given.task_types) ? given.task_types.length === 0 : true)
     faults.push({ path: 'task_types', message: 'must be a list of at least one task type' });
   checkPrices(spec.labels, faults);
+  checkLabels(spec.labels, faults);
   if (faults.length > 0)
     throw new ColmeiaError('INVALID_REQUEST', `the agent is invalid: ${faults[0].path}: ${faults[0].message}`, {
       faults,

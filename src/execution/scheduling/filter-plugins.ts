@@ -26,13 +26,13 @@ export type FilterPlugin = {
   allows?(ticket: ReadyTicket, of: TicketClass, state: AgentState, moment: FilterMoment): boolean;
 };
 
-const LEVELS = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];
+export const SECURITY_LEVELS = ['PUBLIC', 'INTERNAL', 'CONFIDENTIAL', 'RESTRICTED'];
 
 /** The highest security level that an agent may see, by its label `security_level`; without the label, all. */
 export function clearanceOf({ labels }: Pick<SchedulerAgent, 'labels'>): number {
   const label = labels.security_level;
   // A label that says nothing known must not open everything.
-  return label === undefined ? LEVELS.length - 1 : Math.max(0, LEVELS.indexOf(label.toUpperCase()));
+  return label === undefined ? SECURITY_LEVELS.length - 1 : Math.max(0, SECURITY_LEVELS.indexOf(label.toUpperCase()));
 }
 
 /** Open agents of the class that are not of last resort. */
@@ -64,7 +64,7 @@ export const FILTER_PLUGINS = {
   },
   'security-level': {
     what: 'The ticket’s security level is above the one it may see.',
-    fits: ({ securityLevel }, agent) => LEVELS.indexOf(securityLevel) <= clearanceOf(agent),
+    fits: ({ securityLevel }, agent) => SECURITY_LEVELS.indexOf(securityLevel) <= clearanceOf(agent),
   },
   company: {
     what: 'It works for another company only.',
