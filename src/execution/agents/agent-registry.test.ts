@@ -28,12 +28,12 @@ function openRegistry() {
 describe('the registry', () => {
   it('tells what agents say of themselves when it is new, and when they are forgotten', () => {
     const { registry, told } = openRegistry();
-    const first = registry.put(null, specOf('a', { labels: { burst: 'yes' }, region: 'eu' })).scheduler;
-    registry.put(null, specOf('a', { labels: { burst: 'yes' }, region: 'eu' }));
+    const first = registry.put(null, specOf('a', { labels: { burst: 'true' }, region: 'eu' })).scheduler;
+    registry.put(null, specOf('a', { labels: { burst: 'true' }, region: 'eu' }));
     assert.deepEqual(told, [['$system/a', first]]);
     assert.deepEqual(
       [first.kind, first.region, first.labels, first.concurrency, first.open],
-      ['service', 'eu', { burst: 'yes' }, 1, true],
+      ['service', 'eu', { burst: 'true' }, 1, true],
     );
     const second = registry.put(null, specOf('a', { concurrency: 5 })).scheduler;
     assert.notEqual(second, first, 'a change is a new object');
