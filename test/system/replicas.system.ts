@@ -122,13 +122,13 @@ async function until(what: string, met: () => Promise<boolean>, withinMs = 10_00
 }
 
 /** Asks until it is answered by a plan. */
+/** As the load's: what comes and goes here costs attempts, and is no failure of the plan. */
+const oneTicket = (planId: string, instance: string) =>
+  sampleDecision(planId, chainOf('a'), { plan: { risk_band: 'critical' }, decision: { metadata: { instance } } });
+
 async function submitted(face: Colmeia, planId: string, instance: string): Promise<number> {
   const from = performance.now();
-  // As the load's: what comes and goes here costs attempts, and is no failure of the plan.
-  const decision = sampleDecision(planId, chainOf('a'), {
-    plan: { risk_band: 'critical' },
-    decision: { metadata: { instance } },
-  });
+  const decision = oneTicket(planId, instance);
   for (;;) {
     try {
       await face.decisions.submit(LOCAL_OPERATOR, decision);
@@ -155,10 +155,7 @@ describe('replicas of one database', () => {
       const instance = COMPANIES[3]!;
       for (const face of faces) {
         assert.equal((await face.plans.get(LOCAL_OPERATOR, { planId: 'by-1', instance })).status, 'running');
-        const again = await face.decisions.submit(
-          LOCAL_OPERATOR,
-          sampleDecision('by-0', chainOf('a'), { decision: { metadata: { instance } } }),
-        );
+        const again = await face.decisions.submit(LOCAL_OPERATOR, oneTicket('by-0', instance));
         assert.equal(again.duplicate, true);
       }
       await one.plans.pause(LOCAL_OPERATOR, { planId: 'by-2', instance }, {});
