@@ -18,6 +18,8 @@ export type History = {
   received: Map<string, number>;
   /** company/plan/ticket → token of the attempt that counted. */
   completed: Map<string, number>;
+  /** company/plan → what ended attempts without a result, in order. */
+  lost: Map<string, string[]>;
   events: number;
 };
 
@@ -41,7 +43,14 @@ export async function readHistory(options: Pick<StoreOptions, 'databaseUrl' | 'd
         deps as number[],
       ]),
     );
-    const history: History = { plans, ends: new Map(), received: new Map(), completed: new Map(), events: 0 };
+    const history: History = {
+      plans,
+      ends: new Map(),
+      received: new Map(),
+      completed: new Map(),
+      lost: new Map(),
+      events: 0,
+    };
     for (const instance of (await readHeads(store, ENGINE, null)).keys()) {
       const verdict = await verifyJournal(store, { as: 'coordinator' }, instance);
       assert.ok(verdict.ok, `the chain of ${instance} is broken: ${verdict.fault}`);
@@ -85,6 +94,11 @@ function take(history: History, deps: Map<string, number[]>, { instance, plan, t
   if (type === 'plan.received') history.received.set(name, (history.received.get(name) ?? 0) + 1);
   if (ticket === undefined) return;
   const ticketName = nameOf(instance, plan, ticket);
+  if (data?.error !== undefined)
+    history.lost.set(name, [
+      ...(history.lost.get(name) ?? []),
+      `${type} at ${String(data.agent)}: ${String(data.error)}`,
+    ]);
   if (type === 'ticket.leased')
     for (const dep of deps.get(ticketName) ?? [])
       assert.ok(history.completed.has(nameOf(instance, plan, dep)), `${ticketName} was leased before ${dep} completed`);
@@ -113,7 +127,9 @@ export function assertNothingLost(load: Load, history: History): void {
 /** Every plan has ended well. */
 export function assertAllCompleted(history: History): void {
   assert.deepEqual(
-    [...history.plans].filter(([, status]) => status !== 'completed'),
+    [...history.plans]
+      .filter(([, status]) => status !== 'completed')
+      .map(([plan, status]) => [plan, status, ...(history.lost.get(plan) ?? [])]),
     [],
   );
 }

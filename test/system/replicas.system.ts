@@ -121,11 +121,10 @@ async function until(what: string, met: () => Promise<boolean>, withinMs = 10_00
   return performance.now() - from;
 }
 
-/** Asks until it is answered by a plan. */
-/** As the load's: what comes and goes here costs attempts, and is no failure of the plan. */
 const oneTicket = (planId: string, instance: string) =>
-  sampleDecision(planId, chainOf('a'), { plan: { risk_band: 'critical' }, decision: { metadata: { instance } } });
+  sampleDecision(planId, chainOf('a'), { decision: { metadata: { instance } } });
 
+/** Asks until it is answered by a plan. */
 async function submitted(face: Colmeia, planId: string, instance: string): Promise<number> {
   const from = performance.now();
   const decision = oneTicket(planId, instance);
