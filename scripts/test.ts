@@ -46,15 +46,15 @@ if (files.length === 0) {
 const last = files.filter((file) => file.startsWith('test/package/'));
 const pure = files.filter((file) => !last.includes(file) && isPure(file));
 const others = files.filter((file) => !last.includes(file) && !pure.includes(file));
-const totals: Record<string, number> = {};
+/** What the runner counts, by its names; the names it prints beside these come after them. */
+const totals = new Map(['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped'].map((name) => [name, 0]));
 let failed = false;
 await runTests('in one process', pure, ['--test-isolation=none']);
 await runTests('in a process each', others, [`--test-concurrency=${os.availableParallelism()}`]);
 await runTests('of the package', last, ['--test-concurrency=1']);
 
 console.log(`\n${files.length} test files`);
-for (const name of ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'])
-  console.log(`ℹ ${name} ${totals[name] ?? 0}`);
+for (const [name, total] of totals) console.log(`ℹ ${name} ${total}`);
 console.log(`ℹ duration_ms ${(performance.now() - startedAt).toFixed(0)}`);
 process.exit(failed ? 1 : 0);
 
@@ -80,9 +80,10 @@ async function runTests(how: string, group: readonly string[], flags: readonly s
     tail = (tail + chunk).slice(-100_000);
   });
   const code = await new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)));
-  // The closing lines come before the failures, which may be long; only the last of each name counts.
-  for (const [, name, count] of tail.matchAll(/^ℹ (tests|suites|pass|fail|cancelled|skipped|todo) (\d+)$/gm))
-    totals[name!] = (totals[name!] ?? 0) + Number(count);
+  // The closing lines come before the failures, which may be long; what tests print may look like them, so the last count.
+  const closing = [...tail.matchAll(/^ℹ tests \d+\n(?:ℹ [a-z]+ \d+\n)+(?=ℹ duration_ms )/gm)].at(-1)?.[0] ?? '';
+  for (const [, name, count] of closing.matchAll(/^ℹ ([a-z]+) (\d+)$/gm))
+    totals.set(name!, (totals.get(name!) ?? 0) + Number(count));
   if (code !== 0) failed = true;
 }
 
