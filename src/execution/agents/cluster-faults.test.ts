@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import type { ClusterAgentConfig } from './agent-config.ts';
-import { AgentError, AttemptStopped, LeaseLeft } from './agent-error.ts';
+import { AttemptStopped, LeaseLeft } from './agent-error.ts';
+import { attemptContext, failureOf, sampleTicket } from './attempt.testing.ts';
 import { ClusterAdapter } from './cluster-adapter.ts';
 import { parseAgentConfig } from './parse-agent-config.ts';
 
@@ -64,14 +64,7 @@ beforeEach(() => {
   lines = [];
 });
 
-const TICKET = {
-  ticket_id: '1-0',
-  plan_id: 'p',
-  created_at: 5,
-  parameters: {},
-  metadata: { instance: 'acme' },
-  sla: { deadline: 0, timeout_ms: 60_000, max_retries: 0 },
-} as unknown as ExecutionTicket;
+const TICKET = sampleTicket({ ticket_id: '1-0', plan_id: 'p', created_at: 5 });
 
 async function run(
   more: { colmeia?: Record<string, unknown>; signal?: AbortSignal; timeoutMs?: number; answerMs?: number } = {},
@@ -80,34 +73,24 @@ async function run(
   const config = parseAgentConfig([{ agent_id: 'c', kind: 'http', task_types: ['QUERY'], colmeia }], folder)
     .agents[0] as ClusterAgentConfig;
   const log = (_level: string, message: string): void => void lines.push(message);
-  const { answerMs = 2_000 } = more;
+  const { signal = new AbortController().signal, answerMs = 2_000 } = more;
   const adapter = new ClusterAdapter({ config, folder, home: join(folder, 'home'), log, random: () => 0, answerMs });
   const ticket = { ...TICKET, sla: { ...TICKET.sla, timeout_ms: more.timeoutMs ?? 60_000 } };
   try {
-    return await adapter.run(ticket, {
-      signal: more.signal ?? new AbortController().signal,
-      attempt: 1,
-      leaseId: '1-0-1',
-      fencingToken: 1,
-      progress: () => {},
-      log: (line) => void lines.push(line),
-      metadata: () => {},
-    });
+    return await adapter.run(
+      ticket,
+      attemptContext({ signal, leaseId: '1-0-1', log: (line) => void lines.push(line) }),
+    );
   } finally {
     await adapter.close();
   }
 }
 
-const failure = (result: Promise<unknown>): Promise<AgentError> =>
-  result.then(
-    () => assert.fail('it should have failed'),
-    (error: unknown) => (assert.ok(error instanceof AgentError, String(error)), error),
-  );
 const calls = (route: string): Seen[] => seen.filter((call) => call.route === route);
 
 describe('a cluster that is not well', () => {
   test('nobody there: the ticket is given back within moments, to run elsewhere', async () => {
-    const error = await failure(run({ colmeia: { address: 'http://127.0.0.1:9' } }));
+    const error = await failureOf(run({ colmeia: { address: 'http://127.0.0.1:9' } }));
     assert.deepEqual([error.errorClass, error.retryAfterMs], ['transient', null]);
     assert.match(error.message, /could not be reached/);
     assert.equal(
@@ -125,7 +108,7 @@ describe('a cluster that is not well', () => {
     ] as const) {
       seen = [];
       answers.decisions = (response) => json(response, status, { code, detail: 'no' });
-      const error = await failure(run());
+      const error = await failureOf(run());
       assert.deepEqual([error.errorClass, error.retryAfterMs, calls('decisions').length], ['transient', 10_000, 1]);
       assert.ok(lines.some((line) => line === 'c: the other cluster refused: no'));
     }
@@ -139,17 +122,17 @@ describe('a cluster that is not well', () => {
   test('a full queue is a quota, with its Retry-After', async () => {
     answers.decisions = (response) =>
       json(response, 429, { code: 'QUEUE_FULL', detail: 'full' }, { 'retry-after': '7' });
-    const error = await failure(run());
+    const error = await failureOf(run());
     assert.deepEqual([error.errorClass, error.retryAfterMs, calls('decisions').length], ['quota', 7_000, 1]);
     assert.equal(calls('cancel').length, 0);
   });
 
   test('content that it refuses for good fails for good', async () => {
     answers.decisions = (response) => json(response, 422, { code: 'INVALID_DECISION', detail: 'no such field' });
-    const error = await failure(run());
+    const error = await failureOf(run());
     assert.deepEqual([error.errorClass, calls('decisions').length], ['poison', 1]);
     answers.decisions = (response) => json(response, 202, { status: 'rejected', duplicate: true });
-    assert.equal((await failure(run())).errorClass, 'poison');
+    assert.equal((await failureOf(run())).errorClass, 'poison');
   });
 
   test('answers that are not Colmeia’s, and redirects, are repeated and then given up as transient', async () => {
@@ -163,7 +146,7 @@ describe('a cluster that is not well', () => {
     ] as Answer[]) {
       seen = [];
       answers.decisions = answer;
-      const error = await failure(run());
+      const error = await failureOf(run());
       assert.deepEqual([error.errorClass, calls('decisions').length], ['transient', 3]);
     }
   });
@@ -178,7 +161,7 @@ describe('a cluster that is not well', () => {
 
   test('a cluster that hangs is left after the time for one answer, and the plan it may have made is cancelled', async () => {
     answers.decisions = () => {};
-    const error = await failure(run({ answerMs: 60 }));
+    const error = await failureOf(run({ answerMs: 60 }));
     assert.equal(error.errorClass, 'transient');
     assert.match(error.message, /did not answer in time/);
     assert.equal(calls('cancel').length, 1);
@@ -195,14 +178,14 @@ describe('a cluster that is not well', () => {
 
   test('away for longer than it may be while the ticket is there: given up, and cancelled if that gets through', async () => {
     answers['by-plan'] = (response) => response.destroy();
-    const error = await failure(run({ colmeia: { unreachable_ms: 1 } }));
+    const error = await failureOf(run({ colmeia: { unreachable_ms: 1 } }));
     assert.equal(error.errorClass, 'transient');
     assert.equal(calls('cancel').length, 1);
   });
 
   test('an attempt whose time is over cancels there and is a timeout here', async () => {
     answers['by-plan'] = (response) => json(response, 200, { tickets: [{ state: 'running' }] });
-    const error = await failure(run({ timeoutMs: 80 }));
+    const error = await failureOf(run({ timeoutMs: 80 }));
     assert.equal(error.errorClass, 'timeout');
     assert.equal(calls('cancel').length, 1);
   });

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
 import type { HttpAgentConfig } from './agent-config.ts';
-import { AgentError, AttemptStopped } from './agent-error.ts';
+import { AttemptStopped } from './agent-error.ts';
+import { attemptContext, failureOf, sampleTicket } from './attempt.testing.ts';
 import { HttpAdapter } from './http-adapter.ts';
 import { parseAgentConfig } from './parse-agent-config.ts';
 
@@ -41,12 +41,7 @@ beforeEach(() => {
   seen = [];
 });
 
-const TICKET = {
-  ticket_id: 't',
-  parameters: { city: 'São Paulo' },
-  metadata: {},
-  sla: { deadline: 0, timeout_ms: 60_000, max_retries: 0 },
-} as unknown as ExecutionTicket;
+const TICKET = sampleTicket({ parameters: { city: 'São Paulo' }, metadata: {} });
 
 async function post(
   more: Record<string, unknown> = {},
@@ -59,25 +54,11 @@ async function post(
   ).agents[0] as HttpAgentConfig;
   const adapter = new HttpAdapter({ config, folder, env: { HOOK_SECRET: 'whsec-2' }, random: () => 0 });
   try {
-    return await adapter.run(ticket, {
-      signal,
-      attempt: 1,
-      leaseId: 'lease-9',
-      fencingToken: 1,
-      progress: () => {},
-      log: () => {},
-      metadata: () => {},
-    });
+    return await adapter.run(ticket, attemptContext({ signal }));
   } finally {
     await adapter.close();
   }
 }
-
-const failure = (result: Promise<unknown>): Promise<AgentError> =>
-  result.then(
-    () => assert.fail('it should have failed'),
-    (error: unknown) => (assert.ok(error instanceof AgentError, String(error)), error),
-  );
 
 const statusOnce = (status: number, headers: Record<string, string> = {}, body = ''): void => {
   answer = (response) => response.writeHead(status, headers).end(body);
@@ -105,8 +86,8 @@ describe('http adapter', () => {
     await post({ secret: { env: 'HOOK_SECRET' } });
     assert.match(seen[0]!.headers['colmeia-signature'] as string, /^t=/);
     seen = [];
-    assert.equal((await failure(post({ secret: { file: 'nowhere' } }))).errorClass, 'auth');
-    assert.equal((await failure(post({ secret: { env: 'NOT_SET' } }))).errorClass, 'auth');
+    assert.equal((await failureOf(post({ secret: { file: 'nowhere' } }))).errorClass, 'auth');
+    assert.equal((await failureOf(post({ secret: { env: 'NOT_SET' } }))).errorClass, 'auth');
     assert.equal(seen.length, 0);
   });
 
@@ -124,7 +105,7 @@ describe('http adapter', () => {
     };
     for (const [status, errorClass] of Object.entries(classes)) {
       statusOnce(Number(status), {}, 'because');
-      const error = await failure(post({ retries: 0 }));
+      const error = await failureOf(post({ retries: 0 }));
       assert.equal(error.errorClass, errorClass, status);
       assert.equal(error.message, `the endpoint answered ${status}: because`);
     }
@@ -132,10 +113,10 @@ describe('http adapter', () => {
 
   test('Retry-After of a quota is passed on, in seconds or as a date', async () => {
     statusOnce(429, { 'retry-after': '7' });
-    assert.equal((await failure(post())).retryAfterMs, 7_000);
+    assert.equal((await failureOf(post())).retryAfterMs, 7_000);
     assert.equal(seen.length, 1);
     statusOnce(429, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() });
-    assert.ok(Math.abs((await failure(post())).retryAfterMs! - 60_000) < 2_000);
+    assert.ok(Math.abs((await failureOf(post())).retryAfterMs! - 60_000) < 2_000);
   });
 
   test('a lost connection and a 503 are repeated, with the same key', async () => {
@@ -150,12 +131,12 @@ describe('http adapter', () => {
 
   test('an answer that is late, too large, no JSON or no object fails in its own way', async () => {
     answer = () => {};
-    assert.equal((await failure(post({ timeout_ms: 80 }))).errorClass, 'timeout');
+    assert.equal((await failureOf(post({ timeout_ms: 80 }))).errorClass, 'timeout');
     answer = (response) => response.write('{');
-    assert.equal((await failure(post({ timeout_ms: 80 }))).errorClass, 'timeout');
+    assert.equal((await failureOf(post({ timeout_ms: 80 }))).errorClass, 'timeout');
     for (const body of ['x'.repeat(5_000), '<html>', '[1]', '"text"']) {
       statusOnce(200, {}, body);
-      assert.equal((await failure(post({ max_response_bytes: 4_000 }))).errorClass, 'poison', body.slice(0, 10));
+      assert.equal((await failureOf(post({ max_response_bytes: 4_000 }))).errorClass, 'poison', body.slice(0, 10));
     }
   });
 
@@ -171,7 +152,7 @@ describe('http adapter', () => {
       [308, '/run?x=1'],
     ] as const) {
       statusOnce(status, { location });
-      assert.equal((await failure(post())).errorClass, 'poison', location);
+      assert.equal((await failureOf(post())).errorClass, 'poison', location);
     }
   });
 

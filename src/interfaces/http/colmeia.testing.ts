@@ -12,7 +12,7 @@ import type {
   UsageView,
   WorkflowView,
 } from '../../colmeia.ts';
-import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
+import { sampleTicket } from '../../execution/agents/attempt.testing.ts';
 import type { Principal } from '../../trust/identity/principal.ts';
 import { EXPLANATION, SCHEDULING, WHY } from './scheduling.testing.ts';
 
@@ -23,37 +23,21 @@ export const AUTHORIZED = { authorization: `Bearer ${OPERATOR_KEY}` };
 const at = 1_780_000_000_000;
 const iso = new Date(at).toISOString();
 
-export const TICKET: ExecutionTicket = {
+export const TICKET = sampleTicket({
   ticket_id: 't1',
   plan_id: 'p1',
   intent_id: 'i1',
   decision_id: 'd1',
   correlation_id: 'c1',
-  trace_id: null,
-  span_id: null,
   task_id: 'build',
   task_type: 'BUILD',
   description: 'Build',
-  dependencies: [],
-  status: 'RUNNING',
-  priority: 'NORMAL',
-  risk_band: 'low',
   sla: { deadline: at + 60_000, timeout_ms: 60_000, max_retries: 1 },
-  qos: { delivery_mode: 'AT_LEAST_ONCE', consistency: 'EVENTUAL', durability: 'PERSISTENT' },
   parameters: { repository: 'billing' },
   required_capabilities: ['node'],
-  security_level: 'INTERNAL',
   created_at: at,
-  started_at: null,
-  completed_at: null,
-  estimated_duration_ms: null,
-  actual_duration_ms: null,
-  retry_count: 0,
-  error_message: null,
-  compensation_ticket_id: null,
   metadata: { instance: 'default' },
-  schema_version: 1,
-};
+});
 
 const submission: Submission = {
   plan_id: 'p1',
