@@ -1,6 +1,7 @@
-import { ColmeiaError } from '../../src/platform/errors.ts';
-import type { Row, Sql, Store } from '../../src/platform/store/store.ts';
+import type { Row } from '../../src/platform/store/store.ts';
+import { flushRows } from './flush-rows.ts';
 import { parseArray } from './parse-array.ts';
+import { SqlError } from './sql-error.ts';
 
 export type PlanRow = Row & { key: number; instance: string; id: string; status: string; rev: number; digest: string };
 export type TicketRow = Row & {
@@ -36,87 +37,6 @@ export type Leave = {
   heads?: boolean;
   snapshots?: boolean;
 };
-
-class SqlError extends Error {
-  readonly code: string;
-  readonly constraint: string | undefined;
-  constructor(code: string, message: string, constraint?: string) {
-    super(message);
-    this.code = code;
-    this.constraint = constraint;
-  }
-}
-
-const P = [
-  'key',
-  'instance',
-  'id',
-  'status',
-  'flow',
-  'digest',
-  'decision',
-  'header',
-  'control',
-  'tickets',
-  'created_at',
-  'ended_at',
-  'result',
-];
-const U = ['key', 'rev', 'status', 'control', 'ended_at', 'result'];
-const R = ['key', 'flow', 'digest', 'decision', 'header', 'tickets', 'created_at'];
-const T = [
-  'plan',
-  'n',
-  'instance',
-  'status',
-  'spec',
-  'deps',
-  'agent',
-  'fence',
-  'attempt',
-  'deadline',
-  'started_at',
-  'ended_at',
-  'note',
-];
-const X = [
-  'plan',
-  'n',
-  'was',
-  'was_fence',
-  'status',
-  'agent',
-  'fence',
-  'attempt',
-  'due',
-  'deadline',
-  'started_at',
-  'ended_at',
-  'note',
-  'result',
-];
-const J = ['instance', 'seq', 'at', 'plans', 'body', 'hash', 'events', 'given'];
-const GROUPS = [P, U, R, T, X, J];
-const INTEGERS = new Set([
-  'key',
-  'rev',
-  'flow',
-  'tickets',
-  'created_at',
-  'ended_at',
-  'plan',
-  'n',
-  'fence',
-  'was_fence',
-  'attempt',
-  'due',
-  'deadline',
-  'started_at',
-  'seq',
-  'events',
-  'given',
-]);
-const JSONS = new Set(['decision', 'header', 'control', 'spec', 'note', 'result']);
 
 /**
  * The tables of the spine and colmeia_flush in memory, to the letter of migrations/0001_spine.sql: what a value may be, keys,
@@ -158,12 +78,7 @@ export class MemoryDatabase {
   }
 
   flush(args: readonly string[]): void {
-    const width = GROUPS.reduce((sum, columns) => sum + columns.length, 0);
-    if (args.length !== width)
-      throw new SqlError('42883', `colmeia_flush takes ${width} arguments, not ${args.length}`);
-    const [p, u, r, t, x, j] = GROUPS.map((columns) =>
-      rowsOf(columns, args.slice(offsetOf(columns), offsetOf(columns) + columns.length)),
-    );
+    const [p, u, r, t, x, j] = flushRows(args);
     this.transaction(() => {
       for (const row of p) this.#insertPlan({ ...row, rev: 1 } as PlanRow);
       for (const { key, ...change } of r)
@@ -331,8 +246,6 @@ function asOne<R>(
   return [...byKey.values()];
 }
 
-const offsetOf = (columns: string[]): number =>
-  GROUPS.slice(0, GROUPS.indexOf(columns)).reduce((sum, group) => sum + group.length, 0);
 const parsed = (json: unknown): never => (json === null ? null : JSON.parse(json as string)) as never;
 
 function planAnswer(row: PlanRow): Row {
@@ -347,118 +260,4 @@ function planAnswer(row: PlanRow): Row {
     span_id: text(header.span_id),
     decision_id: text((parsed(row.decision) as Record<string, unknown>).decision_id),
   };
-}
-
-function rowsOf(columns: readonly string[], literals: readonly string[]): Row[] {
-  const values = literals.map(parseArray);
-  if (values.some((column) => column.length !== values[0].length))
-    throw new SqlError('22000', 'columns of different length');
-  return values[0].map((_, i) => Object.fromEntries(columns.map((name, c) => [name, valueOf(name, values[c][i])])));
-}
-
-function valueOf(name: string, text: string | null): unknown {
-  if (text === null) return null;
-  if (INTEGERS.has(name)) {
-    if (!/^-?\d{1,16}$/.test(text)) throw new SqlError('22P02', `invalid input for ${name}: ${text}`);
-    return Number(text);
-  }
-  if (JSONS.has(name)) JSON.parse(text);
-  if (text.includes('\0')) throw new SqlError('22021', 'invalid byte sequence');
-  return text;
-}
-
-/** What the way to the database does to one call. */
-export type Weather = { beforeMs: number; afterMs: number; fault: 'none' | 'refused' | 'lost answer' };
-
-/** One process's connection. After `cut` nothing is answered any more; what was under way came true or not. */
-export class MemoryStore implements Store {
-  readonly tier: Store['tier'];
-  /** Commits under way. */
-  flushing = 0;
-  readonly #database: MemoryDatabase;
-  readonly #weather: (kind: 'flush' | 'read' | 'write') => Weather;
-  readonly #sleep: (ms: number) => Promise<void>;
-  #cut: boolean | null = null; // the value: does what is under way still arrive
-
-  constructor(
-    tier: Store['tier'],
-    database: MemoryDatabase,
-    sleep: (ms: number) => Promise<void>,
-    weather: (kind: 'flush' | 'read' | 'write') => Weather,
-  ) {
-    this.tier = tier;
-    this.#database = database;
-    this.#sleep = sleep;
-    this.#weather = weather;
-  }
-
-  cut(arrives: boolean): void {
-    this.#cut = arrives;
-  }
-
-  async #call<T>(kind: 'flush' | 'read' | 'write', work: () => T | Promise<T>): Promise<T> {
-    if (this.#cut !== null) return new Promise(() => {});
-    const { beforeMs, afterMs, fault } = this.#weather(kind);
-    await this.#sleep(beforeMs);
-    if (this.#cut === false) return new Promise(() => {});
-    if (fault === 'refused') throw new ColmeiaError('STORE_UNAVAILABLE', 'the database is not available');
-    const done = await work();
-    await this.#sleep(afterMs);
-    if (this.#cut !== null) return new Promise(() => {});
-    if (fault === 'lost answer') throw new ColmeiaError('STORE_UNAVAILABLE', 'the connection was lost');
-    return done;
-  }
-
-  flush(args: readonly string[]): Promise<void> {
-    this.flushing++;
-    return this.#call('flush', () => this.#database.flush(args)).finally(() => this.flushing--);
-  }
-
-  /** REPEATABLE READ: all its statements see one moment. */
-  read<T>(_scope: unknown, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#call('read', () => {
-      const seen = this.#database.snapshot();
-      return work({
-        query: async (text, values = []) => (
-          await this.#sleep(this.#weather('read').beforeMs),
-          seen.query(text, values) as never
-        ),
-      });
-    });
-  }
-
-  /** Its statements are gathered and run as one; enough for appendOne, whose answers do not steer it but at the end. */
-  write<T>(_scope: unknown, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.#call('write', () => this.#inTransaction(work));
-  }
-
-  async #inTransaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    // Nothing else can run between these statements: they wait for nothing but promises that are already settled.
-    let failure: unknown;
-    let result: T;
-    const statements: [string, readonly unknown[]][] = [];
-    const seq = (text: string, values: readonly unknown[]): Row[] => {
-      statements.push([text, values]);
-      if (!/^update journal_head/.test(text)) return [];
-      return this.#database.heads.get(values[0] as string)?.seq === (values[1] as number) - 1 ? [{}] : [];
-    };
-    try {
-      result = await work({ query: async (text, values = []) => seq(text, values) as never });
-    } catch (error) {
-      failure = error;
-    }
-    if (failure !== undefined) throw failure;
-    this.#database.transaction(() => statements.forEach(([text, values]) => this.#database.query(text, values)));
-    return result!;
-  }
-
-  async notify(): Promise<void> {}
-  async listen(): Promise<() => void> {
-    return () => {};
-  }
-  unavailable(): string | null {
-    return null;
-  }
-  onAvailability(): void {}
-  async close(): Promise<void> {}
 }

@@ -13,7 +13,8 @@ import type { TicketSpec } from '../../src/execution/plans/ticket.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import type { Store } from '../../src/platform/store/store.ts';
 import { liveTokens, type Invariants } from './invariants.ts';
-import { MemoryStore, type MemoryDatabase, type TicketRow, type Weather } from './memory-database.ts';
+import type { MemoryDatabase, TicketRow } from './memory-database.ts';
+import { MemoryStore, type Weather } from './memory-store.ts';
 import type { Plant } from './planted-bugs.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
