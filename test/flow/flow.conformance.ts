@@ -6,6 +6,7 @@ import { companiesConformance } from './companies.conformance.ts';
 import { copiesConformance } from './copies.conformance.ts';
 import { decisionsConformance } from './decisions.conformance.ts';
 import { fleetConformance, HEARTBEAT_MS } from './fleet.conformance.ts';
+import { interventionsConformance } from './interventions.conformance.ts';
 import { QUICK, type Open, type OpenPlace, type Place } from './place.ts';
 import { MOST_OPEN, queuesConformance } from './queues.conformance.ts';
 import { restartsConformance } from './restarts.conformance.ts';
@@ -17,6 +18,7 @@ export function flowConformance(name: string, place: OpenPlace): void {
     withColmeia('with everything by default', place, QUICK, (colmeia) => {
       decisionsConformance(colmeia);
       runsConformance(colmeia);
+      interventionsConformance(colmeia);
       copiesConformance(colmeia);
       companiesConformance(colmeia);
     });
