@@ -49,7 +49,8 @@ export class Load {
   #clients: Promise<void>[] = [];
   #isSubmitting = false;
   #plans = 0;
-  readonly #run = Math.random().toString(36).slice(2, 8);
+  /** Of the ids of its plans. */
+  readonly #prefix = `load-${Math.random().toString(36).slice(2, 8)}-`;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -66,9 +67,11 @@ export class Load {
         waitMs: 2_000,
         handleSignals: false,
         log: () => {},
-        handler: async () => {
+        handler: async ({ plan_id }) => {
           await sleep(Math.random() * MOST_MS);
-          if (Math.random() < FAILURES) throw new AgentError('bad luck', 'transient');
+          // Its own plans have the retries for it; with those of others luck has nothing to do.
+          if (plan_id.startsWith(this.#prefix) && Math.random() < FAILURES)
+            throw new AgentError('bad luck', 'transient');
           return { ok: 'yes' };
         },
       }),
@@ -102,7 +105,7 @@ export class Load {
     const { companies } = this.#options;
     while (this.#isSubmitting) {
       const number = this.#plans++;
-      const planId = `load-${this.#run}-${number}`;
+      const planId = `${this.#prefix}${number}`;
       const instance = companies[number % companies.length]!;
       const ended = new Promise<void>((resolve) => this.#left.set(planId, { tickets: FIVE.length, done: resolve }));
       await this.#submit(face, planId, instance, n);

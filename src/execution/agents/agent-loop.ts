@@ -301,9 +301,13 @@ export class AgentLoop {
     return null;
   }
 
-  /** Between half and the whole of 100 ms × 2^failures, at most 10 s. Source: AWS, "Exponential backoff and jitter". */
+  /**
+   * Between half and the whole of 100 ms × 2^failures, at most 10 s. Source: AWS, "Exponential backoff and jitter". At most a
+   * third of a lease too: a result that waits is not to lose the lease that is granted again after an outage.
+   */
   #backoffMs(failures: number): number {
-    const ceiling = Math.min(10_000, 100 * 2 ** Math.min(failures, 10));
+    const most = Math.min(10_000, (this.#terms?.lease_duration_ms ?? Infinity) / 3);
+    const ceiling = Math.min(most, 100 * 2 ** Math.min(failures, 10));
     return ceiling * (0.5 + 0.5 * (this.#options.random ?? Math.random)());
   }
 

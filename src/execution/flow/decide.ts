@@ -1,7 +1,7 @@
 import { without } from './attempt.ts';
 import { beginCompensation, hasSomethingToUndo } from './compensate.ts';
 import { copy } from './copy-attempt.ts';
-import { complete, endOverdue, fail, failTicket, noteLate, release, stop } from './end-attempt.ts';
+import { complete, endOverdue, fail, failTicket, lose, noteLate, release, stop } from './end-attempt.ts';
 import {
   arrive,
   newTicket,
@@ -52,6 +52,8 @@ function apply(draft: Draft, event: Exclude<FlowEvent, { type: 'submitted' }>): 
       return complete(draft, event);
     case 'failed':
       return fail(draft, event);
+    case 'lost':
+      return lose(draft, event);
     case 'released':
       return release(draft, event);
     case 'due':

@@ -103,6 +103,11 @@ export class Run {
     });
   }
 
+  lose(at: number, n: number, retryAfterMs: number | null = null): this {
+    const { fence } = this.state.tickets[n];
+    return this.do({ type: 'lost', at, n, fence, error: 'gone', retryAfterMs, jitter: 1 });
+  }
+
   due(at: number): this {
     return this.do({ type: 'due', at, jitter: 1 });
   }

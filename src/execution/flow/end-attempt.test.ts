@@ -9,7 +9,7 @@ describe('the fencing token', () => {
 
   it('grows with every lease', () => assert.equal(run().state.tickets[0].fence, 2));
 
-  for (const type of ['completed', 'failed', 'released'] as const) {
+  for (const type of ['completed', 'failed', 'lost', 'released'] as const) {
     it(`refuses "${type}" under a stale, a future and an unknown token, and changes nothing`, () => {
       const before = run();
       for (const [n, fence] of [
@@ -90,6 +90,63 @@ describe('retries', () => {
     const run = new Run([rule()]).lease(1, 0).fail(2, 0, 'transient').due(1_002);
     assert.deepEqual(run.events('ticket.ready'), ['ticket.ready 0']);
     assert.ok(has(run, 'ticket.ready', 0));
+  });
+});
+
+describe('an attempt that is lost', () => {
+  /** Loses the ticket's next attempts, each an hour after the one before. */
+  function losing(run: Run, times: number): Run {
+    const hour = 3_600_000;
+    for (let i = 0, at = run.state.tickets[0].attempt * hour; i < times; i++, at += hour)
+      run
+        .due(at)
+        .lease(at + 1, 0)
+        .lose(at + 2, 0);
+    return run;
+  }
+  const once = (): Run => new Run([rule([], { maxRetries: 1 })]);
+
+  it('uses up no retry: failures afterwards are tried again as often as max_retries says', () => {
+    const run = losing(once(), 2);
+    assert.deepEqual([run.statuses, run.state.tickets[0].attempt], ['backoff', 2]);
+    run.due(1e9).lease(1e9, 0).fail(1e9, 0, 'transient');
+    assert.equal(run.statuses, 'backoff');
+    run.due(2e9).lease(2e9, 0).fail(2e9, 0, 'transient');
+    assert.equal(run.state.status, 'failed');
+  });
+
+  it('uses one up from the fourth on, so that a ticket which brings its agents down comes to an end', () => {
+    assert.equal(losing(once(), 4).statuses, 'backoff');
+    assert.equal(losing(once(), 5).state.status, 'failed');
+  });
+
+  it('is not tried again when max_retries is 0: it may have begun', () => {
+    assert.equal(losing(new Run([rule([], { maxRetries: 0 })]), 1).state.status, 'failed');
+  });
+
+  it('waits longer with each loss, or the time that is named; a failure after it waits as the first one', () => {
+    const dueAfter = (run: Run): number => run.state.tickets[0].due! - run.state.tickets[0].startedAt!;
+    assert.equal(dueAfter(losing(once(), 1)), 1 + 1_000);
+    assert.equal(dueAfter(losing(once(), 2)), 1 + 2_000);
+    assert.equal(dueAfter(once().lease(1, 0).lose(2, 0, 0)), 1);
+    const failed = losing(once(), 2).due(1e9).lease(1e9, 0).fail(1e9, 0, 'transient');
+    assert.equal(dueAfter(failed), 1_000);
+  });
+
+  it('is forgotten with a retry of the plan', () => {
+    const run = losing(once(), 5).do({ type: 'retried', at: 1e9 });
+    assert.equal(run.state.tickets[0].note?.lost, undefined);
+    assert.deepEqual(losing(run, 1).state.tickets[0].note?.lost, 1);
+  });
+
+  it('of two leaves the ticket to the other, and counts as nothing', () => {
+    const run = once().lease(1, 0).do({ type: 'copied', at: 2, n: 0, agent: 'other' }).lose(3, 0);
+    assert.deepEqual([run.statuses, run.state.tickets[0].note?.lost], ['running', undefined]);
+  });
+
+  it('ends the ticket of a plan that stops', () => {
+    const run = once().lease(1, 0).do({ type: 'cancelled', at: 2, undo: false, why: '' }).lose(3, 0);
+    assert.equal(run.state.status, 'cancelled');
   });
 });
 

@@ -5,6 +5,9 @@ import { forgetCopy, leaveToOther, sayLost } from './copy-attempt.ts';
 import { arrive, publish, setTicket, setTimer, wakeAt, type Draft, type Refusal } from './flow-draft.ts';
 import { isOpen, type Attempt, type ErrorClass, type Of } from './flow-state.ts';
 
+/** Lost attempts of a ticket that use up no retry; further ones do, as a ticket may be what brings its agents down. */
+const MOST_LOST = 3;
+
 /** The running attempt with this token, or why there is none. */
 function held(draft: Draft, n: number, fence: number): Attempt | Refusal {
   const ticket = draft.tickets[n];
@@ -54,11 +57,19 @@ export function fail(draft: Draft, event: Of<'failed'>): Refusal | null {
   return null;
 }
 
-type Failure = Pick<Of<'failed'>, 'errorClass' | 'error' | 'retryAfterMs' | 'jitter'>;
+/** Nobody answers for the attempt any more: its agent is gone, or what stood between it and us. */
+export function lose(draft: Draft, event: Of<'lost'>): Refusal | null {
+  const attempt = held(draft, event.n, event.fence);
+  if ('code' in attempt) return attempt;
+  endAttempt(draft, event.n, attempt, { ...event, errorClass: 'timeout', isLost: true });
+  return null;
+}
+
+type Failure = Pick<Of<'failed'>, 'errorClass' | 'error' | 'retryAfterMs' | 'jitter'> & { isLost?: boolean };
 
 function endAttempt(draft: Draft, n: number, { agent, fence, startedAt }: Attempt, failure: Failure): void {
   const { state, at } = draft;
-  const { errorClass, error, retryAfterMs, jitter } = failure;
+  const { errorClass, error } = failure;
   const { attempt, note } = draft.tickets[n];
   const said = { agent, fence, attempt, error_class: errorClass, error, duration_ms: at - startedAt };
   if (leaveToOther(draft, n, fence, 'ticket.copy_failed', said)) return;
@@ -66,16 +77,25 @@ function endAttempt(draft: Draft, n: number, { agent, fence, startedAt }: Attemp
   if (note?.stopAt !== undefined) {
     setTicket(draft, n, { status: 'cancelled', endedAt: at, note: { ...note, error, errorClass } });
     publish(draft, 'ticket.cancelled', n, said);
-  } else if (
-    RETRYABLE.has(errorClass) &&
-    attempt <= state.rules[n].maxRetries &&
-    (undoing || state.control.stopping === null)
-  ) {
-    const delay_ms = backoffMs(state, attempt, errorClass, retryAfterMs, jitter);
-    setTicket(draft, n, { status: 'backoff', due: at + delay_ms, note: { ...note, error, errorClass } });
-    publish(draft, 'ticket.retrying', n, { ...said, delay_ms });
-    wakeAt(draft, at + delay_ms);
-  } else failTicket(draft, n, errorClass, error, said);
+  } else if (undoing || state.control.stopping === null) retryOrFail(draft, n, failure, said);
+  else failTicket(draft, n, errorClass, error, said);
+}
+
+function retryOrFail(draft: Draft, n: number, failure: Failure, said: Record<string, unknown>): void {
+  const { state, at } = draft;
+  const { errorClass, error, retryAfterMs, jitter, isLost = false } = failure;
+  const { attempt, note } = draft.tickets[n];
+  const { maxRetries } = state.rules[n];
+  const lostBefore = note?.lost ?? 0;
+  const isFree = isLost && lostBefore < MOST_LOST && maxRetries > 0; // none: what may have begun is not begun again
+  const lost = lostBefore + Number(isFree);
+  const failures = attempt - lost;
+  if (!RETRYABLE.has(errorClass) || failures > maxRetries) return failTicket(draft, n, errorClass, error, said);
+  const delay_ms = backoffMs(state, isFree ? lost : failures, errorClass, retryAfterMs, jitter);
+  const kept = lost === 0 ? note : { ...note, lost };
+  setTicket(draft, n, { status: 'backoff', due: at + delay_ms, note: { ...kept, error, errorClass } });
+  publish(draft, 'ticket.retrying', n, { ...said, delay_ms, ...(isFree ? { lost } : {}) });
+  wakeAt(draft, at + delay_ms);
 }
 
 /** The ticket has failed for good: the plan cannot finish. */

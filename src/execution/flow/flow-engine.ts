@@ -209,6 +209,15 @@ export class FlowEngine implements JournalWriter {
     });
   }
 
+  /** An attempt that its agent says it does not have (any more); the ticket is tried again at once. Throws LEASE_FENCED. */
+  lose({ instance, key, n, fence }: LeaseRef, error: string): Promise<void> {
+    return this.#commits.change((batch) => {
+      const plan = this.#holder(instance, key, fence);
+      const lost = { type: 'lost', n, fence, error, retryAfterMs: 0, jitter: this.#options.random() } as const;
+      batch.endAttempt(plan, n, { ...lost, at: batch.at }, ENGINE);
+    });
+  }
+
   /**
    * A second attempt of a running ticket at another agent, in the next commit. Nothing happens when the ticket does not
    * allow it any more: it ended, is to stop, has its copy, or may not run twice.
@@ -325,9 +334,9 @@ export class FlowEngine implements JournalWriter {
       const { n, fence } = lease;
       const plan = this.plan(lease.plan);
       const error = registry.whyExpired(lease);
-      const lost = { errorClass: 'timeout', error, retryAfterMs: null, jitter: random() } as const;
+      const lost = { type: 'lost', n, fence, error, retryAfterMs: null, jitter: random() } as const;
       if (plan && batch.holds(plan, n, fence)) {
-        batch.endAttempt(plan, n, { type: 'failed', at: batch.at, n, fence, ...lost }, ENGINE);
+        batch.endAttempt(plan, n, { ...lost, at: batch.at }, ENGINE);
         batch.expired.push(lease);
       } else registry.end(lease.leaseId);
     }

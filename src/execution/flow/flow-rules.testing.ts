@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { attemptsOf } from './attempt.ts';
 import { nextWake } from './flow-draft.ts';
-import { isEnded, type FlowCommand, type PlanState, type TicketState } from './flow-state.ts';
+import { isEnded, type FlowCommand, type PlanState, type TicketRules, type TicketState } from './flow-state.ts';
 import { restorePlan } from './restore.ts';
 
 type Published = Extract<FlowCommand, { type: 'publish' }>;
@@ -51,6 +51,7 @@ export class FlowRules {
     if (before === null) return;
     for (const event of published) this.#checkEvent({ before, state, published: event });
     before.tickets.forEach((was, n) => checkTicket(was, state.tickets[n], n));
+    state.tickets.forEach((ticket, n) => checkUsedUp(ticket, state.rules[n], n));
   }
 
   #checkQueue(state: PlanState, commands: readonly FlowCommand[]): void {
@@ -154,6 +155,12 @@ function checkTicket(was: TicketState, is: TicketState, n: number): void {
   if (was.status === 'completed')
     assert.ok(['completed', 'compensating', 'compensated'].includes(status), `completed ticket ${n} became ${status}`);
   assert.ok(fence >= was.fence, 'a token went back');
+}
+
+/** Failures end it, and of the attempts that are lost only three do not count. */
+function checkUsedUp({ attempt, note }: TicketState, { maxRetries }: TicketRules, n: number): void {
+  assert.ok((note?.lost ?? 0) <= (maxRetries === 0 ? 0 : 3), `ticket ${n} lost attempts without end`);
+  assert.ok(attempt - (note?.lost ?? 0) <= maxRetries + 1, `ticket ${n} was tried more often than it may be`);
 }
 
 /** One of two attempts ended by itself: unless the other ended in the same step, it goes on as it was. */

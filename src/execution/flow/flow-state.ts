@@ -1,8 +1,9 @@
 /**
- * Version of decide(); stamped on every plan, so that a deploy never strands a running one. 2: tickets may have a copy;
- * plans of version 1 go on by the same rules, their notes have none yet.
+ * Version of decide(); stamped on every plan, so that a deploy never strands a running one. 2: tickets may have a copy.
+ * 3: attempts may be lost without using up a retry. Plans of earlier versions go on by the same rules: neither is in their
+ * notes nor in what happened to them yet.
  */
-export const FLOW_VERSION = 2;
+export const FLOW_VERSION = 3;
 
 /**
  * `received`, `validated`, `ticketed` and `consolidating` pass within one commit: they are events, never at rest.
@@ -69,6 +70,8 @@ export type TicketNote = {
   token?: number;
   /** This attempt has had its copy. */
   copied?: true;
+  /** Attempts that were lost and used up no retry. */
+  lost?: number;
   /** Replaced by a later revision of the plan. */
   superseded?: true;
   /** Number of the ticket that undoes it. */
@@ -174,6 +177,8 @@ export type FlowEvent =
       retryAfterMs: number | null;
       jitter: number;
     }
+  /** Nothing is heard of the attempt any more. It uses up no retry, unless many of the ticket were lost. */
+  | { type: 'lost'; at: number; n: number; fence: number; error: string; retryAfterMs: number | null; jitter: number }
   /** A second attempt at another agent while the first still runs; refused when the ticket does not allow it any more. */
   | { type: 'copied'; at: number; n: number; agent: string }
   /** An agent gives a ticket back unstarted: no attempt is counted. */

@@ -84,7 +84,7 @@ class Walk {
       });
     } else if (what < 55) {
       if (n !== undefined) this.take({ type: 'completed', at, n, fence: fence ?? tokenOf(state.tickets[n]) });
-    } else if (what < 65) {
+    } else if (what < 62) {
       if (n !== undefined)
         this.take({
           type: 'failed',
@@ -96,6 +96,9 @@ class Walk {
           retryAfterMs: chance % 7 === 0 ? wait : null,
           jitter,
         });
+    } else if (what < 65) {
+      const lost = { error: 'e', retryAfterMs: chance % 7 === 0 ? wait : null, jitter };
+      if (n !== undefined) this.take({ type: 'lost', at, n, fence: fence ?? tokenOf(state.tickets[n]), ...lost });
     } else if (what < 68) {
       if (n !== undefined) this.take({ type: 'released', at, n, fence: fence ?? tokenOf(state.tickets[n]) });
     } else if (what < 73) this.#lie(pick, chance);
@@ -118,7 +121,7 @@ class Walk {
     const live = ticket === undefined ? [] : attemptsOf(ticket).map((attempt) => attempt.fence);
     const stale = fence + [-1, 0, 1, 7][chance % 4];
     if (live.includes(stale)) return;
-    const type = (['completed', 'failed', 'released'] as const)[pick % 3];
+    const type = (['completed', 'failed', 'lost', 'released'] as const)[pick % 4];
     this.take({
       type,
       at: this.at,

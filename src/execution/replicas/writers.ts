@@ -8,7 +8,6 @@ import type { SignOfLife } from '../agents/live-agent.ts';
 import type { AgentNews, CompanyWriter, CompanyWriters, GrantedLease, KnownAgent } from '../flow/company-writer.ts';
 import type { FlowEngine } from '../flow/flow-engine.ts';
 import { grantedLease } from '../flow/local-writer.ts';
-import { ENGINE } from '../flow/flow-batch.ts';
 import { parseLeaseId } from '../plans/plan.ts';
 import type { ClassBacklog } from '../scheduling/why.ts';
 import type { PeerMethods } from './peers.ts';
@@ -101,8 +100,7 @@ export function learnOfAgent(engine: FlowEngine, registry: AgentRegistry, news: 
   for (const { leaseId, plan: key, n, fence } of agent.leases) {
     const instance = engine.plan(key)?.instance;
     if (held.has(leaseId) || instance === undefined) continue;
-    const ended = engine.fail({ instance, key, n, fence }, { errorClass: 'transient', error, retryAfterMs: 0 }, ENGINE);
-    ended.catch(() => {}); // then it runs out
+    engine.lose({ instance, key, n, fence }, error).catch(() => {}); // then it runs out
   }
 }
 
