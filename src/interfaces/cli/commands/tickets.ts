@@ -50,7 +50,7 @@ function ticketText(ticket: TicketView): string {
     ['state', `${ticket.state} (${ticket.status})`],
     ['priority', `${ticket.priority}, score ${ticket.priority_score.toFixed(3)}`],
     ['agent', ticket.agent_id],
-    ['attempt', `${ticket.attempt}, at most ${ticket.sla.max_retries + 1}`],
+    ['attempt', `${ticket.attempt}, tried again after at most ${ticket.sla.max_retries} failures`],
     ['next try', formatTime(ticket.next_attempt_at)],
     ['progress', ticket.progress === null ? null : `${Math.round(ticket.progress * 100)} %`],
     ['created', formatTime(ticket.created_at)],
