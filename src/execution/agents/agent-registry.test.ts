@@ -100,6 +100,26 @@ describe('the registry', () => {
     registry.close();
   });
 
+  it('gives agents a whole lease to be heard when it was away itself, but not those that were ended', () => {
+    let now = 1_000_000;
+    const registry = new AgentRegistry({ now: () => now }, LEASE_MS, HEARTBEAT_MS);
+    const grant = (n: number) =>
+      registry.grant({ leaseId: `lease-${n}`, plan: 1, n, fence: 1, attempt: 1, agent: '$system/a' });
+    const [first, ended] = [grant(1), grant(2)];
+    now += LEASE_MS + LEASE_MS / 2;
+    assert.deepEqual(registry.takeExpired(now), [first, ended], 'a look that is a little late is one');
+    registry.expireNow(ended);
+    assert.deepEqual(registry.takeExpired(now), [ended]);
+    const [slept, later] = [grant(3), ((now += 10), grant(4))];
+    now += 3_600_000;
+    assert.deepEqual(registry.takeExpired(now), []);
+    assert.deepEqual([slept.expiresAt, later.expiresAt], [now + LEASE_MS, now + LEASE_MS]);
+    assert.equal(registry.nextExpiry(), now + LEASE_MS);
+    now += LEASE_MS;
+    assert.deepEqual(registry.takeExpired(now), [slept, later]);
+    registry.close();
+  });
+
   it('hears of other replicas that an agent is alive, and tells them what it heard', async () => {
     const { registry } = openRegistry();
     const agent = registry.put(null, specOf('a'));

@@ -143,8 +143,7 @@ export class AgentRegistry {
   /** A call of the agent. `beat`: its own heartbeat, whose interval it is then held to. */
   seen(agent: LiveAgent, beat = false): void {
     const now = this.#clock.now();
-    const told = this.#heard.get(agent);
-    this.#heard.set(agent, { at: now, beat: beat || (told?.beat ?? false) });
+    this.#heard.set(agent, { at: now, beat: beat || this.#heard.get(agent)?.beat === true });
     this.#seenAt(agent, now, beat);
   }
 
@@ -361,9 +360,15 @@ export class AgentRegistry {
     return this.#expiries.next();
   }
 
-  /** Leases that ran out, some at a time, so that the end of a whole fleet does not hold the process; each is named once. */
+  /**
+   * Leases that ran out, some at a time, so that the end of a whole fleet does not hold the process; each is named once. When
+   * this comes late the process was away (asleep, or its clock leapt): then agents have a whole lease to be heard again.
+   */
   takeExpired(now: number): Lease[] {
-    return this.#expiries.take(now, EXPIRED_AT_ONCE);
+    const isLate = this.#expiries.next() > 0 && now - this.#expiries.next() > this.leaseDurationMs / 2;
+    if (!isLate) return this.#expiries.take(now, EXPIRED_AT_ONCE);
+    for (const lease of this.#expiries.take(Number.MAX_VALUE)) this.#extend(lease, this.#agents.get(lease.agent));
+    return [];
   }
 
   /** For the journal: why a lease that ran out did. */
