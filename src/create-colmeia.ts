@@ -99,6 +99,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
   const onOwned = (change: { taken: { name: string; planIds: string[] }[]; given: string[] }): void => {
     for (const { name, planIds } of change.taken) status.loaded(name, planIds);
     for (const name of change.given) status.forget(name);
+    live.owned(change.taken.map(({ name }) => name));
     live.disowned(change.given);
     for (const consumer of consumers) consumer.refresh();
   };

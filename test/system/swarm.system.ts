@@ -84,14 +84,14 @@ test('who takes over from a replica that was killed has the debts and the trails
     };
     const least = (RUN * RUN_MS) / 1_000;
     for (const company of owing) {
+      // All of them, also those that the replica did not live to tell of.
       const lag = await eventually(
-        'its lag',
+        'its lag, with the last result',
         () => lagOf(company),
-        (seconds) => seconds !== null,
+        (seconds) => seconds !== null && seconds >= 0.9 * least,
       );
-      // Where the others stand is known to within what they used meanwhile.
       const most = longest.get(company.name)! / 1_000;
-      assert.ok(lag! >= 0.6 * least && lag! <= 1.1 * most, `${company.name} is ${lag} s ahead, at most ${most}`);
+      assert.ok(lag! <= 1.1 * most, `${company.name} is ${lag} s ahead, at most ${most}`);
       const query = { agent_id: `${company.name}/own`, limit: 10 };
       await eventually(
         'its trail, with the last result',

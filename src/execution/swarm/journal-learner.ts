@@ -46,6 +46,7 @@ export class JournalLearner {
   #keepTimer: NodeJS.Timeout | null = null;
   #keeping: Promise<void> = Promise.resolve();
   #unlisten: () => void = () => {};
+  #started = false;
   #stopped = false;
 
   constructor(options: JournalLearnerOptions) {
@@ -63,6 +64,7 @@ export class JournalLearner {
     this.#unlisten = feed.onRows((instance) => {
       if (!owns(instance)) this.#catchUp(instance);
     });
+    this.#started = true;
     if (this.#behind.size > 0) this.#pump();
   }
 
@@ -77,6 +79,11 @@ export class JournalLearner {
       this.#cursors.set(row.instance, row.seq);
       if (this.#teach(row, (planId) => row.planOf(planId), true)) this.#keepSoon();
     }
+  }
+
+  /** Companies that this process writes from now on: what their last writer did not live to tell is read. */
+  owned(names: readonly string[]): void {
+    for (const name of names) this.#catchUp(name);
   }
 
   /** Companies that another replica writes from now on. */
@@ -105,7 +112,7 @@ export class JournalLearner {
   }
 
   #pump(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#started) return; // before the start it is not known from where to read
     this.#pumping ??= this.#run().finally(() => {
       this.#pumping = null;
       if (this.#behind.size > 0) this.#pump();

@@ -114,6 +114,10 @@ export class LiveSwarm {
     for (const row of rows) this.#follow(row);
   }
 
+  owned(names: readonly string[]): void {
+    this.#learner.owned(names);
+  }
+
   disowned(names: readonly string[]): void {
     this.#learner.disowned(names);
   }
