@@ -31,6 +31,10 @@ export const ERROR_CODES = {
   QUEUE_FULL: 'A queue is at its cap; try again after the time in Retry-After.',
   STORE_UNAVAILABLE: 'The database is not available; nothing was changed. The call may be repeated.',
   STORE_FULL: 'The disk of the database is full; nothing was changed.',
+  OUTSIDE_UNAVAILABLE:
+    'A site outside (Supabase, Jira, Confluence) cannot be reached or answers wrongly; the call may be repeated.',
+  OUTSIDE_TIMEOUT: 'A site outside did not answer in time; the call may be repeated.',
+  OUTSIDE_REFUSED: 'A site outside refused the call; the message has its words.',
   NOT_OWNER: 'The company is moving between replicas; the call may be repeated.',
   SHUTTING_DOWN: 'The process is stopping; the call may be repeated elsewhere or later.',
   CONFIG_INVALID: 'The configuration is wrong; every fault is listed.',

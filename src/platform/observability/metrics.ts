@@ -165,6 +165,18 @@ export function createMetrics() {
       'Events in one commit of the flow.',
       [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500],
     ),
+    outsideCalls: labelled(
+      'colmeia_outside_calls_total',
+      'Calls to sites outside, each attempt: its HTTP status, or timeout, unreachable or broken.',
+      ['site', 'status'],
+    ),
+    outsideSeconds: new Histogram({
+      name: 'colmeia_outside_call_duration_seconds',
+      help: 'One attempt at a call to a site outside.',
+      labelNames: ['site'],
+      buckets: SECONDS,
+      registers: [registry],
+    }),
     events: counter('colmeia_journal_events_total', 'Events committed to the journal by this process.'),
   };
 }

@@ -1,3 +1,14 @@
+import {
+  breakerBegan,
+  breakerFailed,
+  breakerQuota,
+  breakerReleased,
+  breakerState,
+  breakerSucceeded,
+  newCircuitBreaker,
+  type BreakerState,
+  type CircuitBreaker,
+} from '../../../platform/circuit-breaker.ts';
 import type { ErrorClass } from '../../flow/flow-state.ts';
 import type { SchedulerAgent } from '../scheduler-agent.ts';
 import type { Guard } from '../scheduler-state.ts';
@@ -10,18 +21,7 @@ import {
   slotsOf,
   type AdaptiveLimit,
 } from './adaptive-limit.ts';
-import {
-  breakerBegan,
-  breakerFailed,
-  breakerQuota,
-  breakerReleased,
-  breakerState,
-  breakerSucceeded,
-  CIRCUIT_BREAKER_SETTINGS,
-  newCircuitBreaker,
-  type BreakerState,
-  type CircuitBreaker,
-} from './circuit-breaker.ts';
+import { CIRCUIT_BREAKER_SETTINGS } from './circuit-breaker-settings.ts';
 import { OUTLIER_SETTINGS, OutlierEjection, type OutlierSnapshot } from './outlier-ejection.ts';
 import { RecentMap } from './recent-map.ts';
 
