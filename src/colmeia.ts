@@ -8,7 +8,8 @@ import type { ExplainView, Scheduling, WhyView } from './execution/swarm/schedul
 import type { ExecutionTicket, FlowCTelemetryEvent } from './platform/contracts/generated/records.ts';
 import type { Fault } from './platform/errors.ts';
 import type { RecordedEvent } from './trust/audit/journal.ts';
-import type { Principal } from './trust/identity/principal.ts';
+import type { KeyRequest } from './trust/identity/parse-key-request.ts';
+import type { KeyScope, Principal } from './trust/identity/principal.ts';
 
 /** A keyset page: at most `limit` (default 50, at most 100) items; `next` goes into the next call's `after`; null = the end. */
 export type Page<T> = { items: T[]; next: string | null };
@@ -148,9 +149,15 @@ export type KeyView = {
   kind: Principal['kind'];
   instance: string | null;
   agent_id: string | null;
+  scopes: KeyScope[];
+  subject: string | null;
+  /** Key that it was rotated from. */
+  replaces: string | null;
   created_at: string;
   expires_at: string | null;
   revoked_at: string | null;
+  /** To the minute, when other replicas took it; null = never. */
+  last_used_at: string | null;
 };
 
 export type AuditQuery = PageQuery & {
@@ -351,11 +358,10 @@ export type Colmeia = {
     list(who: Principal, query: PageQuery): Promise<Page<InstanceView>>;
   };
   keys: {
-    /** `key` is shown this once. */
-    create(
-      who: Principal,
-      request: { kind: Principal['kind']; instance?: string; agent_id?: string; expires_at?: string },
-    ): Promise<KeyView & { key: string }>;
+    /** `key` is shown this once. Throws FORBIDDEN when it would have a scope that its maker has not. */
+    create(who: Principal, request: KeyRequest): Promise<KeyView & { key: string }>;
+    /** A new key with the same rights; the old one ends after the overlap (default an hour, at most 30 days). */
+    rotate(who: Principal, keyId: string, request: { overlap_seconds?: number }): Promise<KeyView & { key: string }>;
     revoke(who: Principal, keyId: string): Promise<void>;
     list(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<KeyView>>;
     /** The principal a key proves; null = none. */

@@ -44,7 +44,7 @@ import { auditOperations } from './trust/audit/audit-operations.ts';
 import { Authenticator } from './trust/identity/authenticate.ts';
 import { InstanceDirectory } from './trust/identity/instance-directory.ts';
 import { keyOperations } from './trust/identity/key-operations.ts';
-import { mustDirect, filterOf } from './trust/identity/may.ts';
+import { filterOf, mustDirect, mustHave } from './trust/identity/may.ts';
 import { healthOperations } from './health.ts';
 import { VERSION } from './version.ts';
 
@@ -232,7 +232,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     await engine.stop();
     await live.stop();
     await replicas?.stop();
-    authenticator.stop();
+    await authenticator.stop();
     await store.close();
   };
   const colmeia: Colmeia = {
@@ -248,10 +248,11 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
       append,
       onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
     }),
-    keys: keyOperations({ store, instances, authenticator, append }),
+    keys: keyOperations({ store, clock, instances, authenticator, append }),
     audit: auditOperations(store, instances),
     events: eventOperations(store, feed, context.settings.defaultInstance),
     async status(who) {
+      mustHave(who, 'read');
       mustDirect(who);
       return { ...status.view(filterOf(who, undefined)), cached: true };
     },

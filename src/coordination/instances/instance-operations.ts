@@ -2,7 +2,7 @@ import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
 import { insertInstance, type Instance, type InstanceDirectory } from '../../trust/identity/instance-directory.ts';
-import { companyOf, mustDirect, mustOperate, noInstance, scopeOf } from '../../trust/identity/may.ts';
+import { companyOf, mustDirect, mustHave, mustOperate, noInstance, scopeOf } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 
 type Statement = { text: string; values: readonly unknown[] };
@@ -32,6 +32,7 @@ const RESERVED = new Set([
 export function instanceOperations({ instances, append, onCreated }: InstanceDependencies) {
   return {
     async create(who: Principal, request: { name: string; tier?: string }) {
+      mustHave(who, 'administer');
       mustOperate(who);
       const { name, tier } = checkRequest(request);
       if ((await instances.byName(name)) !== null) throw exists(name);
@@ -43,12 +44,14 @@ export function instanceOperations({ instances, append, onCreated }: InstanceDep
       return viewOf((await instances.byName(name))!);
     },
     async get(who: Principal, name: string) {
+      mustHave(who, 'read');
       mustDirect(who);
       const instance = await instances.byName(companyOf(who, name, name).replaceAll('\u0000', ''));
       if (instance === null || instance.name === SYSTEM_INSTANCE) throw noInstance(name);
       return viewOf(instance);
     },
     async list(who: Principal, query: { limit?: number; after?: string }) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(1))?.[0] ?? '';

@@ -1,7 +1,7 @@
 import type { Colmeia } from '../../colmeia.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
-import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
+import { filterOf, mustDirect, mustHave, scopeOf } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { agentIdOf, agentKeyOf, type AgentSpec, type AgentState } from './agent.ts';
@@ -52,6 +52,7 @@ export function agentOperations(context: Context): Colmeia['agents'] {
   };
 
   const setState = async (who: Principal, agentId: string, state: AgentState, event: string) => {
+    mustHave(who, 'run');
     const agent = await find(who, agentId);
     if (agent.state !== state) {
       await change(who, agent, event, setAgentState(agent.instance, agentId, state));
@@ -62,6 +63,7 @@ export function agentOperations(context: Context): Colmeia['agents'] {
 
   return {
     async register(who, value) {
+      mustHave(who, 'run');
       const spec = parseAgentSpec(value);
       mustActAs(who, spec.agent_id);
       const { instance } = who;
@@ -83,6 +85,7 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       };
     },
     async heartbeat(who, agentId, { telemetry }) {
+      mustHave(who, 'run');
       const agent = await find(who, agentId);
       registry.seen(agent, true); // alive it is, whatever it says
       if (telemetry !== undefined) {
@@ -95,25 +98,30 @@ export function agentOperations(context: Context): Colmeia['agents'] {
     },
     drain: (who, agentId) => setState(who, agentId, 'draining', 'agent.draining'),
     async cordon(who, agentId) {
+      mustHave(who, 'run');
       mustDirect(who);
       return setState(who, agentId, 'cordoned', 'agent.cordoned');
     },
     async uncordon(who, agentId) {
+      mustHave(who, 'run');
       mustDirect(who);
       return setState(who, agentId, 'active', 'agent.uncordoned');
     },
     async remove(who, agentId) {
+      mustHave(who, 'run');
       const agent = await find(who, agentId);
       await change(who, agent, 'agent.removed', deleteAgent(agent.instance, agentId));
       writers.agentChanged({ instance: agent.instance, agentId });
     },
     async get(who, agentId) {
+      mustHave(who, 'read');
       mustDirectOrBe(who, agentId);
       const kept = await findKept(who, agentId);
       const usage = await usageOfAgent(store, scopeOf(who), agentKeyOf(kept.instance, agentId));
       return agentDetail(context, kept, usage);
     },
     async list(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
@@ -130,6 +138,7 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       );
     },
     async usage(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const [instance, agent] = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
@@ -143,6 +152,7 @@ export function agentOperations(context: Context): Colmeia['agents'] {
       );
     },
     async lease(who, agentId, request, more = {}) {
+      mustHave(who, 'run');
       const agent = await find(who, agentId);
       const max = wholeNumber(request.max ?? 1, 'max', 1, 1_000);
       const waitMs = wholeNumber(request.wait_ms ?? 30_000, 'wait_ms', 0, MAX_WAIT_MS);

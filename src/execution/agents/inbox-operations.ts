@@ -1,7 +1,7 @@
 import type { Colmeia } from '../../colmeia.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { decodeCursor, pageLimit, pageOf } from '../../platform/page.ts';
-import { filterOf } from '../../trust/identity/may.ts';
+import { filterOf, mustHave } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { instanceNoOf, leaseIdOf, parseTicketId } from '../plans/plan.ts';
@@ -15,6 +15,7 @@ import { inOrder, placeOf, type InboxPlace } from './inbox.ts';
 export function inboxOperations({ writers, instances, registry, store }: Context): Colmeia['inbox'] {
   return {
     async list(who, query) {
+      mustHave(who, 'read');
       const limit = pageLimit(query.limit);
       const isAgent = who.kind === 'agent';
       if (isAgent && query.agent_id !== undefined) mustActAs(who, query.agent_id);
@@ -31,6 +32,7 @@ export function inboxOperations({ writers, instances, registry, store }: Context
       return pageOf(found.sort(inOrder), limit, placeOf, (item) => item);
     },
     async claim(who, ticketId, { agent_id: agentId }) {
+      mustHave(who, 'approve');
       if (who.kind === 'agent') mustActAs(who, agentId);
       const notFound = new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
       const place = parseTicketId(ticketId);

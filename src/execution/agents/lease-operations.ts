@@ -1,6 +1,7 @@
 import type { Colmeia } from '../../colmeia.ts';
 import { parseRecord } from '../../platform/contracts/parse-record.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
+import { mustHave } from '../../trust/identity/may.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { attemptsOf, tokenOf } from '../flow/attempt.ts';
@@ -69,6 +70,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
 
   return {
     async heartbeat(who, leaseId, { fencing_token, progress, logs }) {
+      mustHave(who, 'run');
       const faults = [...logFaults(logs)];
       if (progress !== undefined && !(typeof progress === 'number' && Number.isFinite(progress)))
         faults.push({ path: 'progress', message: 'must be a number' });
@@ -80,6 +82,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       return { expires_at: expiresAt, cancel };
     },
     async complete(who, leaseId, request) {
+      mustHave(who, 'run');
       const faults = [
         ...logFaults(request.logs),
         ...mapFaults(request.output, 'output'),
@@ -89,6 +92,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       return complete(who, await find(who, leaseId, request.fencing_token), request);
     },
     async fail(who, leaseId, { fencing_token, error_message, error_class, retry_after_ms }) {
+      mustHave(who, 'run');
       const faults: Fault[] = [];
       if (typeof error_message !== 'string') faults.push({ path: 'error_message', message: 'must be a text' });
       if (!ERROR_CLASSES.includes(error_class))
@@ -103,6 +107,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       return fail(who, await find(who, leaseId, fencing_token), error_class, error_message, retry_after_ms ?? null);
     },
     async release(who, leaseId, { fencing_token, reason }) {
+      mustHave(who, 'run');
       const isText = typeof reason === 'string' && reason.isWellFormed() && !reason.includes('\u0000');
       if (reason !== undefined && !isText) refuse([{ path: 'reason', message: 'must be a text' }]);
       const lease = await find(who, leaseId, fencing_token);
@@ -111,6 +116,7 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       return { ticket_id: ticketIdOf(lease.key, lease.n), status: 'PENDING' };
     },
     async result(who, value) {
+      mustHave(who, 'run');
       const parsed = parseRecord('ExecutionResult', value);
       if (!parsed.ok) return refuse(parsed.faults);
       const { ticket_id, status, result, error_message, agent_id } = parsed.record;

@@ -4,7 +4,7 @@ import type { JournalFeed } from '../../platform/bus/journal-feed.ts';
 import { decodeCursor, encodeCursor, isNumbers, pageLimit } from '../../platform/page.ts';
 import type { Store } from '../../platform/store/store.ts';
 import type { RecordedEvent } from '../../trust/audit/journal.ts';
-import { companyOf, filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
+import { companyOf, filterOf, mustDirect, mustHave, scopeOf } from '../../trust/identity/may.ts';
 import { CorrelationStore } from './correlation-store.ts';
 import { recordsOf } from './telemetry-sink.ts';
 
@@ -16,6 +16,7 @@ export function eventOperations(store: Store, feed: JournalFeed, defaultInstance
   const correlations = new CorrelationStore(store);
   return {
     async subscribe(who, { instance, planId, after }, on, onClosed) {
+      mustHave(who, 'read');
       mustDirect(who);
       return feed.subscribe(
         { scope: scopeOf(who), instance: filterOf(who, instance), planId, after },
@@ -24,6 +25,7 @@ export function eventOperations(store: Store, feed: JournalFeed, defaultInstance
       );
     },
     async telemetry(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const instance = companyOf(who, query.instance, defaultInstance);
       const limit = pageLimit(query.limit);

@@ -1,7 +1,7 @@
 import type { Colmeia, Submission } from '../../colmeia.ts';
 import { digestOf } from '../../platform/contracts/canonical-json.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
-import { companyOf, mustDirect, noInstance } from '../../trust/identity/may.ts';
+import { companyOf, mustDirect, mustHave, noInstance } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { workflowIdOf } from './plan.ts';
@@ -15,6 +15,7 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
 
   /** `digest`: what tells whether it is the same as one before, when the decision is made here and not by the caller. */
   const submit = async (who: Principal, value: unknown, digest?: string): Promise<Submission> => {
+    mustHave(who, 'run');
     mustDirect(who);
     const generated = metrics.ticketGenerationSeconds.startTimer();
     const prepared = prepareDecision(value, actorOf(who), clock.now(), policy, (asked) =>
@@ -39,6 +40,7 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
 
   /** Everything is in the same commits; each decision is answered on its own. */
   const submitAll = async (who: Principal, decisions: readonly unknown[]): Promise<Submission[]> => {
+    mustHave(who, 'run');
     mustDirect(who);
     if (decisions.length > BATCH_LIMIT)
       throw new ColmeiaError('TOO_LARGE', `${decisions.length} decisions at once; at most ${BATCH_LIMIT} are allowed`);
@@ -51,6 +53,7 @@ export function decisionOperations(context: Context): Colmeia['decisions'] {
     submit: (who, decision) => submit(who, decision),
     submitAll,
     async start(who, request) {
+      mustHave(who, 'run');
       mustDirect(who);
       const { plan, correlationId } = parseStart(request, clock.now());
       const submitted = await submit(who, decisionOfStart(plan, correlationId, clock.now()), digestOf(request));

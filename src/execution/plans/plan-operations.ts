@@ -3,7 +3,7 @@ import type { CognitivePlan } from '../../platform/contracts/generated/records.t
 import { parseRecord } from '../../platform/contracts/parse-record.ts';
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { decodeCursor, isNumbers, pageLimit, pageOf } from '../../platform/page.ts';
-import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
+import { filterOf, mustDirect, mustHave, scopeOf } from '../../trust/identity/may.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
 import { tokenOf } from '../flow/attempt.ts';
@@ -36,6 +36,7 @@ export function planOperations(context: Context): Colmeia['plans'] {
   const { store } = context;
 
   const act = async (who: Principal, ref: PlanRef, action: PlanAction, reason?: string) => {
+    mustHave(who, action.type === 'approved' || action.type === 'declined' ? 'approve' : 'run');
     const plan = await findPlan(context, who, ref);
     const by = { by: actorOf(who), ...(reason === undefined ? {} : { why: reason }) };
     const status = await context.writers.at(plan.instance, (writer) =>
@@ -77,15 +78,18 @@ export function planOperations(context: Context): Colmeia['plans'] {
 
   return {
     async get(who, ref) {
+      mustHave(who, 'read');
       const plan = await findPlan(context, who, ref);
       return detailOf(context, who, plan);
     },
     async explain(who, ref) {
+      mustHave(who, 'read');
       const { plan_id, instance, key, status } = await findPlan(context, who, ref);
       const live = await context.writers.at(instance, (writer) => writer.explain({ instance, key }));
       return live ?? endedPlan(context.swarm, { plan_id, instance, status }, context.clock.now());
     },
     async list(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       if (query.status !== undefined && !PLAN_STATUSES.includes(query.status)) {
@@ -102,9 +106,11 @@ export function planOperations(context: Context): Colmeia['plans'] {
       return pageOf(rows, limit, (plan) => [plan.created_at, plan.key], summaryOf);
     },
     async workflow(who, workflowId, instance) {
+      mustHave(who, 'read');
       return workflowOf(workflowId, await findWorkflow(who, workflowId, instance));
     },
     async query(who, workflowId, request, instance) {
+      mustHave(who, 'read');
       const plan = await findWorkflow(who, workflowId, instance);
       const { query_name } = request;
       if (query_name === 'get_status')
@@ -124,6 +130,7 @@ export function planOperations(context: Context): Colmeia['plans'] {
       throw new ColmeiaError('INVALID_REQUEST', `query_name ${message}`, { faults: [{ path: 'query_name', message }] });
     },
     async signal(who, workflowId, { signal_name, args = [] }, instance) {
+      mustHave(who, 'run');
       const plan = await findWorkflow(who, workflowId, instance);
       const ref = { planId: plan.plan_id, instance: plan.instance };
       if (signal_name === 'cancel_workflow') {
@@ -153,9 +160,11 @@ export function planOperations(context: Context): Colmeia['plans'] {
     resume: (who, ref, { reason }) => act(who, ref, { type: 'resumed' }, reason),
     retry: (who, ref, { reason }) => act(who, ref, { type: 'retried' }, reason),
     async approve(who, ref, { reason, task_id }) {
+      mustHave(who, 'approve');
       return act(who, ref, { type: 'approved', n: await numberOf(who, ref, task_id) }, reason);
     },
     async reject(who, ref, { reason, task_id }) {
+      mustHave(who, 'approve');
       if (typeof reason !== 'string' || reason.trim() === '') {
         throw new ColmeiaError('INVALID_REQUEST', 'reason is required', {
           faults: [{ path: 'reason', message: 'is required' }],
@@ -164,6 +173,7 @@ export function planOperations(context: Context): Colmeia['plans'] {
       return act(who, ref, { type: 'declined', n: await numberOf(who, ref, task_id), why: reason }, reason);
     },
     async replan(who, ref, { cognitive_plan, reason }) {
+      mustHave(who, 'run');
       const kept = await findPlan(context, who, ref);
       const { plan, warnings } = parsePlan(cognitive_plan, kept.plan_id, context.clock.now());
       const revision = kept.revision + 1;

@@ -1,7 +1,7 @@
 import type { Colmeia, TicketView } from '../../colmeia.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { decodeCursor, encodeCursor, isNumbers, PAGE_LIMIT, pageLimit } from '../../platform/page.ts';
-import { filterOf, mustDirect, scopeOf } from '../../trust/identity/may.ts';
+import { filterOf, mustDirect, mustHave, scopeOf } from '../../trust/identity/may.ts';
 import type { Principal } from '../../trust/identity/principal.ts';
 import { agentIdOf } from '../agents/agent.ts';
 import type { Context } from '../context.ts';
@@ -30,6 +30,7 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
   const { store } = context;
   return {
     async get(who, ticketId) {
+      mustHave(who, 'read');
       if (who.kind === 'agent' && who.instance === null) mustDirect(who);
       const place = parseTicketId(ticketId);
       const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
@@ -37,6 +38,7 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
       return ticketView(context, found);
     },
     async why(who, ticketId) {
+      mustHave(who, 'read');
       mustDirect(who);
       const place = parseTicketId(ticketId);
       const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
@@ -50,6 +52,7 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
       return whyEnded(ended, context.clock.now());
     },
     async byPlan(who, ref, query) {
+      mustHave(who, 'read');
       const plan = await findPlan(context, who, ref);
       const offset = query.offset ?? 0;
       if (!Number.isInteger(offset) || offset < 0 || offset > 1_000_000) {
@@ -59,6 +62,7 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
       return ticketsOf(context, who, plan, { limit: pageLimit(query.limit), offset });
     },
     async list(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const states = query.status === undefined ? null : STATES[query.status];

@@ -1,6 +1,6 @@
 import { ColmeiaError, type Fault } from '../../platform/errors.ts';
 import { decodeCursor, encodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
-import { filterOf, mustDirect, mustOperate } from '../../trust/identity/may.ts';
+import { filterOf, mustDirect, mustHave, mustOperate } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 import { agentIdOf, agentKeyOf } from '../agents/agent.ts';
 import type { Context } from '../context.ts';
@@ -24,21 +24,25 @@ export function schedulingOperations(context: Context, live: LiveSwarm): Schedul
 
   return {
     async policy(who) {
+      mustHave(who, 'read');
       mustDirect(who);
       return policyView(live);
     },
     async setPolicy(who, document) {
+      mustHave(who, 'administer');
       mustOperate(who);
       mustBeOfTheFleet(who);
       await live.setPolicy(document, actorOf(who));
       return policyView(live);
     },
     async backlog(who) {
+      mustHave(who, 'read');
       mustOperate(who);
       const at = clock.now();
       return { at, classes: mergeBacklogs(await writers.backlogs()).map(backlogView) };
     },
     async trails(who, query) {
+      mustHave(who, 'read');
       mustOperate(who);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(1))?.[0];
@@ -47,12 +51,14 @@ export function schedulingOperations(context: Context, live: LiveSwarm): Schedul
       return { items: page.trails.map(trailView), next: page.next === null ? null : encodeCursor([page.next]) };
     },
     async resetTrails(who, { task_type: type, agent_id }) {
+      mustHave(who, 'administer');
       mustOperate(who);
       mustBeOfTheFleet(who);
       const agent = agent_id === undefined ? undefined : keyOf(who, agent_id);
       return { removed: await live.resetTrails({ type, agent }, actorOf(who)) };
     },
     async budgets(who, query) {
+      mustHave(who, 'read');
       mustDirect(who);
       const limit = pageLimit(query.limit);
       const [instance, type] = decodeCursor(query.after, isTexts(2)) ?? ['', ''];
@@ -73,15 +79,18 @@ export function schedulingOperations(context: Context, live: LiveSwarm): Schedul
       );
     },
     async degradation(who) {
+      mustHave(who, 'read');
       mustDirect(who);
       const { step } = swarm.contingency;
       return { step, steps: swarm.contingency.steps(), never: [...NEVER_DEGRADED] };
     },
     async experiment(who) {
+      mustHave(who, 'read');
       mustDirect(who);
       return swarm.experiment === null ? null : experimentView(swarm.experiment, live);
     },
     async startExperiment(who, settings) {
+      mustHave(who, 'administer');
       mustOperate(who);
       mustBeOfTheFleet(who);
       const faults: Fault[] = [];
@@ -94,6 +103,7 @@ export function schedulingOperations(context: Context, live: LiveSwarm): Schedul
       return experimentView(swarm.experiment!, live);
     },
     async stopExperiment(who, { reason }) {
+      mustHave(who, 'administer');
       mustOperate(who);
       mustBeOfTheFleet(who);
       if (swarm.experiment === null) throw new ColmeiaError('EXPERIMENT_NOT_FOUND', 'there was no experiment');

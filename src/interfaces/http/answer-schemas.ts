@@ -1,5 +1,6 @@
 import { ERROR_CODES } from '../../platform/errors.ts';
 import { RECORDS } from '../../platform/contracts/generated/records.ts';
+import { SCOPES } from '../../trust/identity/principal.ts';
 import type { DocSchema, Fields } from './operation.ts';
 
 export const text = { type: 'string' } as const;
@@ -178,9 +179,13 @@ const key = {
   kind: { type: 'string', enum: ['operator', 'company', 'agent'] },
   instance: { ...textOrNull, description: 'null = all companies.' },
   agent_id: textOrNull,
+  scopes: { type: 'array', items: { type: 'string', enum: [...SCOPES] } },
+  subject: { ...textOrNull, description: 'Who holds it, as user:ana@acme.example.' },
+  replaces: { ...textOrNull, description: 'Key that it was rotated from.' },
   created_at: text,
   expires_at: textOrNull,
   revoked_at: textOrNull,
+  last_used_at: { ...textOrNull, description: 'To the minute, when other replicas took it.' },
 };
 
 const event = {

@@ -13,11 +13,11 @@ import type {
   WorkflowView,
 } from '../../colmeia.ts';
 import { sampleTicket } from '../../execution/agents/attempt.testing.ts';
-import type { Principal } from '../../trust/identity/principal.ts';
+import { LOCAL_OPERATOR, type Principal } from '../../trust/identity/principal.ts';
 import { EXPLANATION, SCHEDULING, WHY } from './scheduling.testing.ts';
 
 export const OPERATOR_KEY = 'operator-key';
-export const OPERATOR: Principal = { kind: 'operator', instance: null, agentId: null, keyId: 'k1' };
+export const OPERATOR: Principal = { ...LOCAL_OPERATOR, keyId: 'k1' };
 export const AUTHORIZED = { authorization: `Bearer ${OPERATOR_KEY}` };
 
 const at = 1_780_000_000_000;
@@ -95,9 +95,13 @@ const key: KeyView = {
   kind: 'operator',
   instance: null,
   agent_id: null,
+  scopes: ['read', 'run', 'approve', 'administer'],
+  subject: null,
+  replaces: null,
   created_at: iso,
   expires_at: null,
   revoked_at: null,
+  last_used_at: null,
 };
 const planState = { plan_id: 'p1', status: 'running' };
 const ticketState = { ticket_id: 't1', status: 'COMPLETED' };
@@ -214,6 +218,7 @@ export function colmeiaDouble(
     instances: { create: async () => instance, get: async () => instance, list: async () => page(instance) },
     keys: {
       create: async () => ({ ...key, key: 'colmeia_k1_secret' }),
+      rotate: async () => ({ ...key, key: 'colmeia_k2_secret' }),
       revoke: async () => {},
       list: async () => page(key),
       authenticate: async (given) => (given === OPERATOR_KEY ? OPERATOR : null),

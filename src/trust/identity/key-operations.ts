@@ -1,69 +1,114 @@
-import { ColmeiaError, type Fault } from '../../platform/errors.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
 import type { Store } from '../../platform/store/store.ts';
-import type { JournalEvent } from '../audit/journal.ts';
+import type { JournalWriter } from '../audit/journal.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { InstanceDirectory } from './instance-directory.ts';
 import { makeKey } from './key.ts';
-import { findKey, insertKey, listKeys, markRevoked, type KeptKey } from './key-store.ts';
-import { companyOf, filterOf, mustDirect, mustOperate, noInstance, scopeOf } from './may.ts';
-import { actorOf, SYSTEM_INSTANCE, type Principal } from './principal.ts';
+import { endKey, findKey, insertKey, listKeys, markRevoked, type KeptKey } from './key-store.ts';
+import { companyOf, filterOf, mustDirect, mustHave, mustOperate, noInstance, scopeOf } from './may.ts';
+import { parseKeyRequest, parseOverlap, type KeyRequest } from './parse-key-request.ts';
+import { actorOf, SCOPES, SYSTEM_INSTANCE, type KeyScope, type Principal } from './principal.ts';
 
-type Statement = { text: string; values: readonly unknown[] };
 export type KeyDependencies = {
   store: Store;
+  clock: Clock;
   instances: InstanceDirectory;
   authenticator: Authenticator;
-  append: (instance: string, events: readonly JournalEvent[], statements: readonly Statement[]) => Promise<void>;
+  append: JournalWriter['append'];
 };
 
-const KINDS = ['operator', 'company', 'agent'];
+export function keyOperations({ store, clock, instances, authenticator, append }: KeyDependencies) {
+  const administer = (who: Principal): void => {
+    mustHave(who, 'administer');
+    mustDirect(who);
+  };
+  const find = async (who: Principal, keyId: string): Promise<KeptKey> => {
+    const kept = /^[0-9a-f]{16}$/.test(keyId) ? await findKey(store, scopeOf(who), keyId) : null;
+    if (kept === null) throw new ColmeiaError('KEY_NOT_FOUND', `key "${keyId}" not found`);
+    return kept;
+  };
+  /** Every replica asks the database the next time. The news may be lost: what is remembered ends by itself in seconds. */
+  const changed = async (keyId: string): Promise<void> => {
+    authenticator.forget(keyId);
+    await store.notify('colmeia_key', keyId).catch(() => {});
+  };
+  const viewOf = (key: KeptKey) => {
+    const used = Math.max(key.lastUsedAt?.getTime() ?? 0, authenticator.uses.lastUseOf(key.keyId) ?? 0);
+    return {
+      key_id: key.keyId,
+      kind: key.kind,
+      instance: key.instance,
+      agent_id: key.agentId,
+      scopes: [...key.scopes],
+      subject: key.subject,
+      replaces: key.replaces,
+      created_at: key.createdAt.toISOString(),
+      expires_at: key.expiresAt?.toISOString() ?? null,
+      revoked_at: key.revokedAt?.toISOString() ?? null,
+      last_used_at: used === 0 ? null : new Date(used).toISOString(),
+    };
+  };
+  /** `ends`: what the new key takes the place of, and when that one ends. */
+  const make = async (
+    who: Principal,
+    of: Pick<KeptKey, 'kind' | 'instance' | 'agentId' | 'scopes' | 'subject' | 'expiresAt'>,
+    ends: { keyId: string; at: Date } | null,
+  ) => {
+    const { keyId, key, hash } = makeKey();
+    const kept = { ...of, keyId, hash, replaces: ends?.keyId ?? null, createdBy: actorOf(who) };
+    const data = { key_id: keyId, kind: of.kind, ...(of.agentId === null ? {} : { agent: of.agentId }) };
+    const event =
+      ends === null
+        ? { type: 'key.created', by: actorOf(who), data: { ...data, scopes: of.scopes } }
+        : { type: 'key.rotated', by: actorOf(who), data: { ...data, replaces: ends.keyId, ends_at: ends.at } };
+    const statements = [insertKey(kept), ...(ends === null ? [] : [endKey(ends.keyId, ends.at)])];
+    await append(of.instance ?? SYSTEM_INSTANCE, [event], statements);
+    const view = viewOf({ ...kept, createdAt: new Date(clock.now()), revokedAt: null, lastUsedAt: null });
+    return { ...view, key };
+  };
 
-export function keyOperations({ store, instances, authenticator, append }: KeyDependencies) {
   return {
-    async create(
-      who: Principal,
-      request: { kind: Principal['kind']; instance?: string; agent_id?: string; expires_at?: string },
-    ) {
-      mustDirect(who);
-      const expiresAt = checkRequest(request);
+    async create(who: Principal, request: KeyRequest) {
+      administer(who);
+      const { scopes, subject, expiresAt } = parseKeyRequest(request, clock.now());
       if (request.kind === 'operator') mustOperate(who);
       const isFleet = who.instance === null && request.instance === undefined && request.kind !== 'company';
       const instance = isFleet ? null : companyOf(who, request.instance, '');
       if (instance === SYSTEM_INSTANCE || (instance !== null && (await instances.byName(instance)) === null))
         throw noInstance(instance);
-      const { keyId, key, hash } = makeKey();
-      const kept = {
-        keyId,
-        kind: request.kind,
-        instance,
-        agentId: request.agent_id ?? null,
-        hash,
-        createdBy: actorOf(who),
-        expiresAt,
-      };
-      const event = {
-        type: 'key.created',
-        by: actorOf(who),
-        data: { key_id: keyId, kind: request.kind, ...(request.agent_id ? { agent: request.agent_id } : {}) },
-      };
-      await append(instance ?? SYSTEM_INSTANCE, [event], [insertKey(kept)]);
-      return { ...viewOf({ ...kept, createdAt: new Date(), revokedAt: null }), key };
+      const { kind, agent_id: agentId = null } = request;
+      const granted = scopes === null ? usualScopes(who, kind) : noMoreThan(who, scopes);
+      return make(who, { kind, instance, agentId, scopes: granted, subject, expiresAt }, null);
+    },
+    /** A new key with the same rights and the same length of life; the old one ends after the overlap. */
+    async rotate(who: Principal, keyId: string, request: { overlap_seconds?: number }) {
+      administer(who);
+      const overlapMs = parseOverlap(request.overlap_seconds) * 1_000;
+      const kept = await find(who, keyId);
+      const now = clock.now();
+      if (kept.revokedAt !== null || (kept.expiresAt !== null && kept.expiresAt.getTime() <= now))
+        throw new ColmeiaError('INVALID_REQUEST', `key "${keyId}" counts no more; create another one`, {
+          faults: [{ path: 'key_id', message: 'counts no more' }],
+        });
+      noMoreThan(who, kept.scopes);
+      const lifeMs = kept.expiresAt === null ? null : kept.expiresAt.getTime() - kept.createdAt.getTime();
+      const expiresAt = lifeMs === null ? null : new Date(now + lifeMs);
+      const made = await make(who, { ...kept, expiresAt }, { keyId, at: new Date(now + overlapMs) });
+      await changed(keyId);
+      return made;
     },
     async revoke(who: Principal, keyId: string): Promise<void> {
-      mustDirect(who);
-      const notFound = new ColmeiaError('KEY_NOT_FOUND', `key "${keyId}" not found`);
-      if (!/^[0-9a-f]{16}$/.test(keyId)) throw notFound;
-      const kept = await findKey(store, scopeOf(who), keyId);
-      if (kept === null) throw notFound;
+      administer(who);
+      const kept = await find(who, keyId);
       if (kept.revokedAt !== null) return;
       const event = { type: 'key.revoked', by: actorOf(who), data: { key_id: keyId } };
-      await append(kept.instance ?? SYSTEM_INSTANCE, [event], [markRevoked(keyId, new Date())]);
-      authenticator.forget(keyId);
-      await store.notify('colmeia_key', keyId).catch(() => {}); // the memory of other replicas ends by itself in seconds
+      await append(kept.instance ?? SYSTEM_INSTANCE, [event], [markRevoked(keyId, new Date(clock.now()))]);
+      await changed(keyId);
     },
     async list(who: Principal, query: { limit?: number; after?: string; instance?: string }) {
-      mustDirect(who);
+      administer(who);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(1))?.[0] ?? '';
       const rows = await listKeys(store, scopeOf(who), {
@@ -77,48 +122,16 @@ export function keyOperations({ store, instances, authenticator, append }: KeyDe
   };
 }
 
-function checkRequest(request: {
-  kind?: unknown;
-  instance?: unknown;
-  agent_id?: unknown;
-  expires_at?: unknown;
-}): Date | null {
-  const faults: Fault[] = [];
-  if (!KINDS.includes(request.kind as string))
-    faults.push({ path: 'kind', message: `must be one of ${KINDS.join(', ')}` });
-  if (request.kind === 'operator' && request.instance !== undefined)
-    faults.push({ path: 'instance', message: 'an operator’s key is for all companies' });
-  if (request.kind === 'company' && request.instance === undefined)
-    faults.push({ path: 'instance', message: 'is required for the key of a company' });
-  if (request.kind !== 'agent' && request.agent_id !== undefined)
-    faults.push({ path: 'agent_id', message: 'is only for the key of an agent' });
-  for (const path of ['instance', 'agent_id'] as const) {
-    const value = request[path];
-    if (
-      value !== undefined &&
-      (typeof value !== 'string' || value === '' || value.length > 128 || value.includes('\u0000'))
-    )
-      faults.push({ path, message: 'must be a text of 1 to 128 characters' });
-  }
-  const expiresAt =
-    request.expires_at === undefined || request.expires_at === null ? null : new Date(String(request.expires_at));
-  if (expiresAt !== null && !(expiresAt.getTime() > Date.now()))
-    faults.push({ path: 'expires_at', message: 'must be a time to come, as 2027-01-31T12:00:00Z' });
-  if (faults.length > 0)
-    throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, {
-      faults,
-    });
-  return expiresAt;
+/** What a new key gets when nothing is said: all that its kind may have and its maker has. */
+function usualScopes(maker: Principal, kind: Principal['kind']): readonly KeyScope[] {
+  const usual: readonly KeyScope[] = kind === 'agent' ? ['read', 'run'] : SCOPES;
+  return usual.filter((scope) => maker.scopes.includes(scope));
 }
 
-function viewOf(key: KeptKey) {
-  return {
-    key_id: key.keyId,
-    kind: key.kind,
-    instance: key.instance,
-    agent_id: key.agentId,
-    created_at: key.createdAt.toISOString(),
-    expires_at: key.expiresAt?.toISOString() ?? null,
-    revoked_at: key.revokedAt?.toISOString() ?? null,
-  };
+/** Nobody hands on what he does not have. */
+function noMoreThan(maker: Principal, scopes: readonly KeyScope[]): readonly KeyScope[] {
+  const missing = scopes.filter((scope) => !maker.scopes.includes(scope));
+  if (missing.length > 0)
+    throw new ColmeiaError('FORBIDDEN', `the key has no scope "${missing[0]}", and so cannot give it to another`);
+  return scopes;
 }

@@ -1,5 +1,5 @@
 import type { Row, Scope, Store } from '../../platform/store/store.ts';
-import type { Principal } from './principal.ts';
+import type { KeyScope, Principal } from './principal.ts';
 import { SYSTEM_INSTANCE } from './principal.ts';
 
 export type KeptKey = {
@@ -7,13 +7,19 @@ export type KeptKey = {
   kind: Principal['kind'];
   instance: string | null;
   agentId: string | null;
+  scopes: readonly KeyScope[];
+  subject: string | null;
+  /** Key that this one was rotated from. */
+  replaces: string | null;
   createdBy: string;
   createdAt: Date;
   expiresAt: Date | null;
   revokedAt: Date | null;
+  lastUsedAt: Date | null;
 };
 
-const COLUMNS = 'key_id, kind, instance, agent_id, created_by, created_at, expires_at, revoked_at';
+const COLUMNS =
+  'key_id, kind, instance, agent_id, scopes, subject, replaces, created_by, created_at, expires_at, revoked_at, last_used_at';
 
 function keptKeyOf(row: Row): KeptKey {
   return {
@@ -21,10 +27,14 @@ function keptKeyOf(row: Row): KeptKey {
     kind: row.kind as Principal['kind'],
     instance: row.instance === SYSTEM_INSTANCE ? null : (row.instance as string),
     agentId: row.agent_id as string | null,
+    scopes: row.scopes as KeyScope[],
+    subject: row.subject as string | null,
+    replaces: row.replaces as string | null,
     createdBy: row.created_by as string,
     createdAt: row.created_at as Date,
     expiresAt: row.expires_at as Date | null,
     revokedAt: row.revoked_at as Date | null,
+    lastUsedAt: row.last_used_at as Date | null,
   };
 }
 
@@ -56,22 +66,17 @@ export async function listKeys(
   return rows.map(keptKeyOf);
 }
 
-export const insertKey = (key: {
-  keyId: string;
-  kind: string;
-  instance: string | null;
-  agentId: string | null;
-  hash: Uint8Array;
-  createdBy: string;
-  expiresAt: Date | null;
-}) => ({
-  text: `insert into api_key (key_id, instance, kind, agent_id, hash, created_by, expires_at)
-    values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7)`,
+export const insertKey = (key: Omit<KeptKey, 'createdAt' | 'revokedAt' | 'lastUsedAt'> & { hash: Uint8Array }) => ({
+  text: `insert into api_key (key_id, instance, kind, agent_id, scopes, subject, replaces, hash, created_by, expires_at)
+    values ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex'), $9, $10)`,
   values: [
     key.keyId,
     key.instance ?? SYSTEM_INSTANCE,
     key.kind,
     key.agentId,
+    key.scopes,
+    key.subject,
+    key.replaces,
     Buffer.from(key.hash).toString('hex'),
     key.createdBy,
     key.expiresAt,
@@ -82,3 +87,20 @@ export const markRevoked = (keyId: string, at: Date) => ({
   text: 'update api_key set revoked_at = $2 where key_id = $1 and revoked_at is null',
   values: [keyId, at],
 });
+
+/** Never later than it ended anyway. */
+export const endKey = (keyId: string, at: Date) => ({
+  text: 'update api_key set expires_at = $2 where key_id = $1 and (expires_at is null or expires_at > $2)',
+  values: [keyId, at],
+});
+
+/** Times in ms, a key at most once. */
+export async function writeLastUses(store: Store, uses: ReadonlyMap<string, number>): Promise<void> {
+  await store.write({ as: 'coordinator' }, (sql) =>
+    sql.query(
+      `update api_key set last_used_at = used.at from unnest($1::text[], $2::timestamptz[]) used(key_id, at)
+        where api_key.key_id = used.key_id and (last_used_at is null or last_used_at < used.at)`,
+      [[...uses.keys()], [...uses.values()].map((at) => new Date(at).toISOString())],
+    ),
+  );
+}

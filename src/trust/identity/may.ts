@@ -1,10 +1,16 @@
 import { ColmeiaError } from '../../platform/errors.ts';
 import type { Scope } from '../../platform/store/store.ts';
-import type { Principal } from './principal.ts';
+import type { KeyScope, Principal } from './principal.ts';
 
 /** What a caller may read, as the scope of its statements. */
 export function scopeOf(who: Principal): Scope {
   return who.instance === null ? { as: 'coordinator' } : { as: 'company', instance: who.instance };
+}
+
+/** Every operation asks this first: what the key is for. */
+export function mustHave(who: Principal, scope: KeyScope): void {
+  if (!who.scopes.includes(scope))
+    throw new ColmeiaError('FORBIDDEN', `the key has no scope "${scope}", which this needs`);
 }
 
 /** Operators only. */
