@@ -1,0 +1,136 @@
+import type { Row, Scope, Store } from '../../../platform/store/store.ts';
+import type { OperationKind, OperationState, StepView } from '../instance-views.ts';
+import type { Operation } from './operation.ts';
+
+const COORDINATOR: Scope = { as: 'coordinator' };
+const SHOWN = 'id, instance, kind, steps, state, error, by, rev, started_at, ended_at';
+const ALL = `${SHOWN}, input, memory, runner`;
+
+export type KeptOperation = Operation & { /** Process that carries it out; '' = none. */ runner: string };
+
+const operationOf = (row: Row): KeptOperation => ({
+  id: row.id as string,
+  instance: row.instance as string,
+  kind: row.kind as OperationKind,
+  input: row.input ?? {},
+  memory: (row.memory ?? {}) as Record<string, unknown>,
+  steps: row.steps as StepView[],
+  state: row.state as OperationState,
+  error: row.error as Operation['error'],
+  by: row.by as string,
+  rev: row.rev as number,
+  startedAt: (row.started_at as Date).toISOString(),
+  endedAt: (row.ended_at as Date | null)?.toISOString() ?? null,
+  runner: (row.runner ?? '') as string,
+});
+
+/** Fails with 23505 while another operation on the company is under way. */
+export const insertOperation = (operation: Operation, runner: string) => ({
+  text: `insert into instance_operation (id, instance, kind, input, memory, steps, state, by, rev, runner, started_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+  values: [
+    operation.id,
+    operation.instance,
+    operation.kind,
+    JSON.stringify(operation.input),
+    JSON.stringify(operation.memory),
+    JSON.stringify(operation.steps),
+    operation.state,
+    operation.by,
+    operation.rev,
+    runner,
+    operation.startedAt,
+  ],
+});
+
+/** Fails with 22012, a division by zero, when another process has taken the operation over: nothing is changed then. */
+export const updateOperation = (operation: Operation, runner: string) => ({
+  text: `update instance_operation set heard_at = now(), memory = $4, steps = $5, state = $6, error = $7,
+      ended_at = $8, rev = $3::int4 / (runner = $2 and state in ('running', 'undoing'))::int4
+    where id = $1`,
+  values: [
+    operation.id,
+    runner,
+    operation.rev,
+    JSON.stringify(operation.memory),
+    JSON.stringify(operation.steps),
+    operation.state,
+    operation.error === null ? null : JSON.stringify(operation.error),
+    operation.endedAt,
+  ],
+});
+
+/** An operation that has ended goes on, at this process; fails with 22012 when it has changed meanwhile. */
+export const reopenOperation = (operation: Operation, runner: string) => ({
+  text: `update instance_operation set heard_at = now(), runner = $2, steps = $4, state = $5, error = null, ended_at = null,
+      rev = $3::int4 / (rev = $3 - 1 and state not in ('running', 'undoing'))::int4
+    where id = $1`,
+  values: [operation.id, runner, operation.rev, JSON.stringify(operation.steps), operation.state],
+});
+
+/** What the scope may see; a company's own scope does not read input and memory. null = there is none. */
+export async function findOperation(store: Store, scope: Scope, id: string): Promise<KeptOperation | null> {
+  const columns = scope.as === 'coordinator' ? ALL : SHOWN;
+  const [row] = await store.read(scope, (sql) =>
+    sql.query(`select ${columns} from instance_operation where id = $1`, [id]),
+  );
+  return row === undefined ? null : operationOf(row);
+}
+
+/** The newest first; `after`: id of the last one that was seen, '' = none. */
+export async function listOperations(
+  store: Store,
+  scope: Scope,
+  query: { instance: string | null; after: string; limit: number },
+): Promise<KeptOperation[]> {
+  const columns = scope.as === 'coordinator' ? ALL : SHOWN;
+  const rows = await store.read(scope, (sql) =>
+    sql.query(
+      `select ${columns} from instance_operation
+       where ($1::text is null or instance = $1) and ($2 = '' or id < $2) order by id desc limit $3`,
+      [query.instance, query.after, query.limit],
+    ),
+  );
+  return rows.map(operationOf);
+}
+
+/** Memory of operations that the caller was allowed to see. */
+export async function readMemories(store: Store, ids: readonly string[]): Promise<Map<string, Operation['memory']>> {
+  const rows = await store.read(COORDINATOR, (sql) =>
+    sql.query('select id, memory from instance_operation where id = any($1)', [ids]),
+  );
+  return new Map(rows.map((row) => [row.id as string, row.memory as Operation['memory']]));
+}
+
+/** Operations under way whose process has given no sign of life for so long become this process's own. */
+export async function claimOperations(store: Store, runner: string, silentMs: number): Promise<KeptOperation[]> {
+  const rows = await store.write(COORDINATOR, (sql) =>
+    sql.query(
+      `update instance_operation set runner = $1, heard_at = now()
+       where state in ('running', 'undoing') and (runner = '' or heard_at <= now() - $2 * interval '1 ms')
+       returning ${ALL}`,
+      [runner, silentMs],
+    ),
+  );
+  return rows.map(operationOf);
+}
+
+/** A sign of life; answers which of them this process still carries out. */
+export async function keepOperations(store: Store, runner: string, ids: readonly string[]): Promise<string[]> {
+  const rows = await store.write(COORDINATOR, (sql) =>
+    sql.query('update instance_operation set heard_at = now() where runner = $1 and id = any($2) returning id', [
+      runner,
+      ids,
+    ]),
+  );
+  return rows.map((row) => row.id as string);
+}
+
+/** The process ends: others need not wait until it has been silent. */
+export async function releaseOperations(store: Store, runner: string): Promise<void> {
+  await store.write(COORDINATOR, (sql) =>
+    sql.query(`update instance_operation set runner = '' where runner = $1 and state in ('running', 'undoing')`, [
+      runner,
+    ]),
+  );
+}
