@@ -30,6 +30,8 @@ const MEASURE_EVERY_BYTES = 256 * 1024;
 const REOPEN_FIRST_MS = 500;
 const REOPEN_LAST_MS = 15_000;
 
+/** PGlite never analyzes, and plans are made while tables are empty: keep those of the flow on the keys. */
+const PLANS = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
 const WAL_POSITION = `select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')`;
 const FLUSH_ARITY = `select pronargs as n from pg_proc where oid = 'colmeia_flush'::regproc`;
 
@@ -105,7 +107,7 @@ class EmbeddedStore implements Store {
       assertSeedFits(seed, migrations);
       if (this.#folder !== null) restoreSeed(seed, this.#folder);
     }
-    const session = await PgliteSession.open(this.#folder, this.#sharedBuffersMb);
+    const session = await PgliteSession.open(this.#folder, this.#sharedBuffersMb, { settings: PLANS });
     try {
       const applied = await migrate(session, migrations);
       if (applied > 0) this.#log({ applied }, 'database migrated');

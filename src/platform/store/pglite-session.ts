@@ -6,7 +6,17 @@ import { loadSeed } from './seed.ts';
 import { encodeValue } from './sql-values.ts';
 import { type Row } from './store.ts';
 import { type Session } from './transaction.ts';
-import { type Answer, executePrepared, parameterQuery, prepare, readAnswer, simpleQuery, SqlError } from './wire.ts';
+import {
+  type Answer,
+  type Column,
+  describePrepared,
+  executePrepared,
+  parameterQuery,
+  prepare,
+  readAnswer,
+  simpleQuery,
+  SqlError,
+} from './wire.ts';
 
 /**
  * PostgreSQL died inside of its WASM, or said PANIC, after which PGlite would go on into an endless loop. The session is of no
@@ -39,18 +49,23 @@ class MemoryFs extends EmscriptenBuiltinFilesystem {
   }
 }
 
-/** What makes PGlite durable, small, and true to the plans of the flow: PGlite never analyzes, and plans are made while tables are empty. */
-function startParams(durable: boolean, sharedBuffersMb: number): string[] {
+export type PgliteOptions = {
+  /** More settings of PostgreSQL. */
+  settings?: Readonly<Record<string, string>>;
+  /** PGlite's compiled program and its files, where several sessions of this process share them. */
+  parts?: { module: object; files: Blob };
+};
+
+/** What makes PGlite durable and small. */
+function startParams(durable: boolean, sharedBuffersMb: number, more: PgliteOptions['settings']): string[] {
   const settings: Record<string, string> = {
     shared_buffers: `${sharedBuffersMb}MB`,
     min_wal_size: '8MB',
     max_wal_size: '16MB',
-    enable_seqscan: 'off',
-    enable_hashjoin: 'off',
-    enable_mergejoin: 'off',
     jit: 'off',
     log_startup_progress_interval: '0', // a timer that would keep the process alive for ten seconds after a recovery
     ...(durable ? { fsync: 'on', wal_sync_method: 'fsync' } : {}),
+    ...more,
   };
   const defaults = PGlite.defaultStartParams.filter((parameter) => !durable || parameter !== '-F');
   return [...defaults, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
@@ -88,7 +103,11 @@ export class PgliteSession implements Session {
   }
 
   /** `folder` is the database's own folder, which exists; null = a copy of the seed in memory. */
-  static async open(folder: string | null, sharedBuffersMb: number): Promise<PgliteSession> {
+  static async open(
+    folder: string | null,
+    sharedBuffersMb: number,
+    options: PgliteOptions = {},
+  ): Promise<PgliteSession> {
     const fs = folder === null ? new MemoryFs() : new DurableFs(folder);
     const lastWords: string[] = [];
     const onStderr = (line: string): boolean => {
@@ -96,7 +115,13 @@ export class PgliteSession implements Session {
       if (lastWords.length > 20) lastWords.shift();
       return false;
     };
-    const pglite = new PGlite({ fs, startParams: startParams(folder !== null, sharedBuffersMb), onStderr });
+    const shared = options.parts && { pgliteWasmModule: options.parts.module, fsBundle: options.parts.files };
+    const pglite = new PGlite({
+      fs,
+      startParams: startParams(folder !== null, sharedBuffersMb, options.settings),
+      onStderr,
+      ...shared,
+    });
     const session = new PgliteSession(pglite, fs, lastWords);
     await session.#guard(async () => {
       await pglite.waitReady;
@@ -115,6 +140,11 @@ export class PgliteSession implements Session {
 
   async prepare(name: string, text: string): Promise<void> {
     await this.#ask(prepare(name, text));
+  }
+
+  /** The columns that a prepared statement will answer with; none when it answers without rows. */
+  async describe(name: string): Promise<Column[]> {
+    return (await this.#ask(describePrepared(name))).columns;
   }
 
   /** Runs a prepared statement as a transaction of its own, in one entry into WASM; gives the first column as text. */

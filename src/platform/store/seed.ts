@@ -6,10 +6,12 @@ import { syncPath, syncTree } from './durable-fs.ts';
 import { type Migration, MIGRATIONS_FOLDER } from './migrate.ts';
 
 /**
- * The seed is a gzip tar of a fresh, migrated database, made by scripts/build-seed.ts: a first start unpacks it instead of running
- * initdb. Its first file names the migrations inside.
+ * A seed is a gzip tar of a fresh database, made by scripts/build-seed.ts: a first start unpacks it instead of running initdb.
+ * Its first file names the migrations inside.
  */
 export const SEED_FILE = path.join(MIGRATIONS_FOLDER, 'seed.tgz');
+/** Of a company's own database: no migration is inside. */
+export const COMPANY_SEED_FILE = path.join(MIGRATIONS_FOLDER, 'company', 'seed.tgz');
 const ABOUT = 'seed.json';
 
 export type SeedEntry = { path: string; content: Buffer | null /* null = a folder */ };

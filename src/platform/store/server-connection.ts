@@ -2,7 +2,9 @@ import pg from 'pg';
 
 import { type Random } from '../clock.ts';
 import { explainServerError, isConnectionLoss, reasonOf, storeUnavailable } from './server-errors.ts';
-import { decodeValue } from './sql-values.ts';
+import { decodeValue, encodeValue } from './sql-values.ts';
+import { type Row } from './store.ts';
+import { type Session } from './transaction.ts';
 
 export const CONNECT_DEADLINE_MS = 5_000;
 export const QUERY_DEADLINE_MS = 30_000;
@@ -142,6 +144,30 @@ export class DedicatedConnection {
       this.#retryLater();
     }
   }
+}
+
+/** `broken` = the connection is lost or its state unknown. */
+export function sessionOf(client: pg.ClientBase): Session & { broken: boolean } {
+  const session = {
+    broken: false,
+    async script(text: string): Promise<string> {
+      const results = await watch(client.query(text) as unknown as Promise<pg.QueryResult | pg.QueryResult[]>);
+      return [results].flat().at(-1)?.command ?? '';
+    },
+    async query(text: string, values: readonly unknown[]): Promise<Row[]> {
+      const query = { text, values: values.map(encodeValue), queryMode: 'extended' }; // never several statements in one text
+      return (await watch(client.query(query))).rows;
+    },
+  };
+  const watch = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      return await answer;
+    } catch (error) {
+      if (isConnectionLoss(error)) session.broken = true;
+      throw error;
+    }
+  };
+  return session;
 }
 
 /** A polite end, cut after a second: the driver waits for ever for a server that does not answer. Never throws. */

@@ -10,11 +10,11 @@ import {
   DedicatedConnection,
   endClient,
   QUERY_DEADLINE_MS,
+  sessionOf,
 } from './server-connection.ts';
-import { explainServerError, isConnectionLoss, storeUnavailable } from './server-errors.ts';
-import { encodeValue } from './sql-values.ts';
-import { type Row, type Scope, type Sql, type Store } from './store.ts';
-import { inTransaction, type Session, sqlIdentifier } from './transaction.ts';
+import { explainServerError, storeUnavailable } from './server-errors.ts';
+import { type Scope, type Sql, type Store } from './store.ts';
+import { inTransaction, sqlIdentifier } from './transaction.ts';
 
 export type ServerOptions = {
   /** PostgreSQL 15+, a direct or session-pooled connection: a transaction pooler loses LISTEN and prepared statements. */
@@ -69,30 +69,6 @@ function mayNotMigrate(cause: Error): ColmeiaError {
     'its login needs CREATEROLE for the first start, or an administrator makes the roles colmeia_engine, colmeia_coordinator and colmeia_company and grants them to it (docs/operations.md, PostgreSQL)';
   const message = `${cause.message}: ${remedy}`;
   return new ColmeiaError('CONFIG_INVALID', message, { faults: [{ path: 'DATABASE_URL', message }], cause });
-}
-
-/** `broken` = the connection is lost or its state unknown. */
-function sessionOf(client: pg.ClientBase): Session & { broken: boolean } {
-  const session = {
-    broken: false,
-    async script(text: string): Promise<string> {
-      const results = await watch(client.query(text) as unknown as Promise<pg.QueryResult | pg.QueryResult[]>);
-      return [results].flat().at(-1)?.command ?? '';
-    },
-    async query(text: string, values: readonly unknown[]): Promise<Row[]> {
-      const query = { text, values: values.map(encodeValue), queryMode: 'extended' }; // never several statements in one text
-      return (await watch(client.query(query))).rows;
-    },
-  };
-  const watch = async <T>(answer: Promise<T>): Promise<T> => {
-    try {
-      return await answer;
-    } catch (error) {
-      if (isConnectionLoss(error)) session.broken = true;
-      throw error;
-    }
-  };
-  return session;
 }
 
 class ServerStore implements Store {

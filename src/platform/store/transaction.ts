@@ -33,12 +33,22 @@ export function openScope(scope: Scope, mode: 'read' | 'write', settings = ''): 
  * Runs `work` in one transaction under a scope. A failed statement whose error `work` hides is an error all the same, and a
  * query after the end is refused: it would run outside of the scope.
  */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   session: Session,
   scope: Scope,
   mode: 'read' | 'write',
   work: (sql: Sql) => Promise<T>,
   options: { deadlineMs: number; settings?: string },
+): Promise<T> {
+  return transact(session, openScope(scope, mode, options.settings), work, options.deadlineMs);
+}
+
+/** As `inTransaction`, where `opening` is the script that begins the transaction and says for whom it is. */
+export async function transact<T>(
+  session: Session,
+  opening: string,
+  work: (sql: Sql) => Promise<T>,
+  deadlineMs: number,
 ): Promise<T> {
   let over = false;
   const sql: Sql = {
@@ -48,8 +58,8 @@ export async function inTransaction<T>(
     },
   };
   try {
-    await session.script(openScope(scope, mode, options.settings));
-    const result = await withDeadline(work(sql), options.deadlineMs);
+    await session.script(opening);
+    const result = await withDeadline(work(sql), deadlineMs);
     over = true;
     const tag = await session.script('commit');
     if (tag !== 'COMMIT')

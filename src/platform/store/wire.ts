@@ -49,6 +49,11 @@ export function prepare(name: string, sql: string): Buffer {
   return Buffer.concat([message('P', Buffer.concat([text(name), text(sql), Buffer.alloc(2)])), SYNC]);
 }
 
+/** Asks what a prepared statement will answer with, without running it. */
+export function describePrepared(name: string): Buffer {
+  return Buffer.concat([message('D', text(`S${name}`)), SYNC]);
+}
+
 /** One statement with values, prepared anew. */
 export function parameterQuery(sql: string, values: readonly (string | null)[]): Buffer {
   const parse = message('P', Buffer.concat([text(''), text(sql), Buffer.alloc(2)]));
@@ -79,8 +84,15 @@ function bind(statement: string, values: readonly (string | null)[]): Buffer {
   return out;
 }
 
+export type Column = {
+  name: string;
+  /** Oid of its type. */ type: number;
+  /** As in pg_attribute; -1 = none. */ modifier: number;
+};
+
 export type Answer = {
   rows: Row[];
+  columns: Column[];
   /** Without column types: the first column of the first row, null when there is none. */
   first: string | null;
   /** The command tag of the last statement: `COMMIT`, `INSERT 0 1`. */
@@ -90,18 +102,17 @@ export type Answer = {
 /** Reads a whole answer; throws the first SqlError in it. */
 export function readAnswer(bytes: Uint8Array): Answer {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const answer: Answer = { rows: [], first: null, tag: '' };
-  let columns: { name: string; type: number }[] = [];
+  const answer: Answer = { rows: [], columns: [], first: null, tag: '' };
   for (let at = 0; at + 5 <= data.length;) {
     const type = data[at];
     const end = at + 1 + data.readInt32BE(at + 1);
     if (type === 0x45 /* E: error */) throw readError(data, at + 5, end);
     if (type === 0x54 /* T: columns */) {
-      columns = readColumns(data, at + 5);
+      answer.columns = readColumns(data, at + 5);
       answer.rows = []; // of several statements the last one's rows count
     } else if (type === 0x44 /* D: a row */) {
       const values = readRow(data, at + 5);
-      if (columns.length > 0) answer.rows.push(decodeRow(columns, values));
+      if (answer.columns.length > 0) answer.rows.push(decodeRow(answer.columns, values));
       else answer.first ??= values[0] ?? null;
     } else if (type === 0x43 /* C: done */) {
       answer.tag = data.toString('utf8', at + 5, end - 1);
@@ -111,7 +122,7 @@ export function readAnswer(bytes: Uint8Array): Answer {
   return answer;
 }
 
-function decodeRow(columns: { name: string; type: number }[], values: (string | null)[]): Row {
+function decodeRow(columns: readonly Column[], values: (string | null)[]): Row {
   const row: Row = {};
   for (const [i, { name, type }] of columns.entries()) {
     const value = values[i] ?? null;
@@ -120,12 +131,16 @@ function decodeRow(columns: { name: string; type: number }[], values: (string | 
   return row;
 }
 
-function readColumns(data: Buffer, start: number): { name: string; type: number }[] {
-  const columns = [];
+function readColumns(data: Buffer, start: number): Column[] {
+  const columns: Column[] = [];
   let at = start + 2;
   for (let left = data.readInt16BE(start); left > 0; left--) {
     const end = data.indexOf(0, at);
-    columns.push({ name: data.toString('utf8', at, end), type: data.readUInt32BE(end + 7) });
+    columns.push({
+      name: data.toString('utf8', at, end),
+      type: data.readUInt32BE(end + 7),
+      modifier: data.readInt32BE(end + 13),
+    });
     at = end + 19; // table 4, column 2, type 4, size 2, modifier 4, format 2
   }
   return columns;
