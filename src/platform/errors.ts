@@ -27,6 +27,8 @@ export const ERROR_CODES = {
   AGENT_NOT_FOUND: 'No such agent for this caller.',
   KEY_NOT_FOUND: 'No such key for this caller.',
   LEASE_NOT_FOUND: 'No such lease for this caller.',
+  SECRET_NOT_FOUND: 'No such secret for this caller.',
+  SECRETS_LOCKED: 'The master key of the secrets is missing or another one; all that needs no secret goes on.',
   LEASE_FENCED:
     'The fencing token is stale: another attempt owns the ticket, or the ticket has ended. Nothing was changed.',
   UNAUTHENTICATED: 'The call carries no valid key.',
