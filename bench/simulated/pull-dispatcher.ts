@@ -1,6 +1,6 @@
 import type { ReadyTicket } from '../../src/execution/scheduling/ready-ticket.ts';
 import { typeOf } from '../../src/execution/scheduling/outcome.ts';
-import type { Assignment } from '../../src/execution/scheduling/scheduler.ts';
+import type { Assignment } from '../../src/execution/scheduling/scheduling-cycle.ts';
 import type { SchedulerAgent } from '../../src/execution/scheduling/scheduler-agent.ts';
 import type { Dispatcher } from '../../src/execution/scheduling/simulation/scenario.ts';
 

@@ -4,7 +4,7 @@ import type { Store } from '../../platform/store/store.ts';
 import type { JournalEvent } from '../../trust/audit/journal.ts';
 import type { AgentRegistry } from '../agents/agent-registry.ts';
 import type { Dispatcher } from '../scheduling/dispatcher.ts';
-import type { Assignment } from '../scheduling/scheduler.ts';
+import type { Assignment } from '../scheduling/scheduling-cycle.ts';
 import type { LivePlan } from './live-plan.ts';
 
 export type CommittedRow = {

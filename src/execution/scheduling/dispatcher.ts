@@ -1,7 +1,8 @@
 import type { TicketSpec } from '../plans/ticket.ts';
 import { PLAIN_ESTIMATES, type Estimates } from './estimates.ts';
 import { policyOf } from './policy.ts';
-import { Scheduler, type Assignment } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Assignment } from './scheduling-cycle.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 

@@ -9,6 +9,8 @@ const UNITS_PER_MS = 1_000;
  * is done. Charged in full, a company that has just come would get fewer agents than those that have long had theirs.
  */
 const CHARGED_AT_START = 0.5;
+/** What a ticket is charged at most, ms: a wild estimate must not lock a company out. */
+const MOST_CHARGED_MS = 30 * 24 * 3_600_000;
 /** Accounts that a snapshot has at most: those with the largest debts. */
 const MOST_DEBTS = 10_000;
 
@@ -93,14 +95,14 @@ export class FairShare {
   end(account: Account, expectedMs: number, realMs: number, weight: number): void {
     const units = unitsOf(CHARGED_AT_START * expectedMs, weight);
     account.pending -= units;
-    this.#use(account, unitsOf(realMs, weight) - units);
+    this.#use(account, unitsOf(realOf(realMs), weight) - units);
     if (realMs > 0) this.#advance();
   }
 
   /** Used elsewhere, where the company competes as one that comes does here. */
   charge(account: Account, ms: number, weight: number): void {
     if (account.heapIndex < 0) account.used = Math.max(account.used, this.#virtualTime());
-    this.#use(account, unitsOf(ms, weight));
+    this.#use(account, unitsOf(realOf(ms), weight));
     if (ms > 0) this.#advance();
   }
 
@@ -192,3 +194,8 @@ const unitsOf = (ms: number, weight: number): number => Math.round((ms * UNITS_P
 
 /** The lag of a policy in the unit of the accounts. */
 export const lagUnits = (lagSeconds: number): number => lagSeconds * 1_000 * UNITS_PER_MS;
+
+/** A duration that can be expected of a ticket, ms. */
+export const chargeable = (ms: number): number => (ms >= 1 ? Math.min(ms, MOST_CHARGED_MS) : 1);
+
+const realOf = (ms: number): number => Math.min(Math.max(0, ms), MOST_CHARGED_MS);

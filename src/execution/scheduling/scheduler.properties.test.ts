@@ -7,7 +7,8 @@ import type { ReadyTicket } from './ready-ticket.ts';
 import { schedulerAgent } from './sample-agent.ts';
 import { readyTicket } from './sample-ticket.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
-import { Scheduler, type Assignment } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Assignment } from './scheduling-cycle.ts';
 
 const TYPES = ['BUILD', 'TEST', 'DEPLOY'] as const;
 const COMPANIES = ['gold', 'silver', 'bronze', 'liar'];

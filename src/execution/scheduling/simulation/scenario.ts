@@ -1,7 +1,7 @@
 import type { TicketSpec } from '../../plans/ticket.ts';
 import type { ReadyTicket } from '../ready-ticket.ts';
 import type { SchedulerAgent } from '../scheduler-agent.ts';
-import type { Assignment } from '../scheduler.ts';
+import type { Assignment } from '../scheduling-cycle.ts';
 
 /** An agent of a simulated fleet: what it says of itself, and how it really is. Times in ms from the start. */
 export type SimulatedAgent = {
