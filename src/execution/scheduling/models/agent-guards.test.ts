@@ -25,10 +25,18 @@ function end(guards: AgentGuards, outcome: Partial<GuardedOutcome> & { agent: st
 
 function fleet(agents: Record<string, { concurrency?: number; labels?: Record<string, string> }>): AgentGuards {
   const guards = new AgentGuards();
-  for (const [key, { concurrency = 1, labels = {} }] of Object.entries(agents))
-    guards.setAgent({ key, concurrency, labels });
+  for (const [key, more] of Object.entries(agents)) guards.setAgent(agentOf(key, more));
   return guards;
 }
+
+const agentOf = (key: string, more: Partial<Parameters<AgentGuards['setAgent']>[0]> = {}) => ({
+  key,
+  instance: null,
+  taskTypes: new Set(['BUILD']),
+  concurrency: 1,
+  labels: {},
+  ...more,
+});
 
 const allows = (guards: AgentGuards, agent: string, now: number, type = 'BUILD'): boolean =>
   guards.guardOf(agent, type, now).allows;
@@ -104,17 +112,43 @@ describe('circuit breakers', () => {
     assert.equal(guards.report('a', at + 1)!.breaker, 'closed');
   });
 
-  test('each probe that fails makes it wait twice as long, up to a bound', () => {
-    const guards = fleet({ a: {} });
+  /** How long it is open after five failures, and after each probe that fails. */
+  function waitsOf(guards: AgentGuards): number[] {
     let at = attempts(guards, 5, { agent: 'a', errorClass: 'auth' }, 0);
-    const waits: number[] = [];
-    for (let n = 0; n < 8; n++) {
+    return Array.from({ length: 8 }, () => {
       const until = guards.report('a', at)!.openUntil!;
-      waits.push(until - at);
+      const wait = until - at;
       at = attempts(guards, 1, { agent: 'a', errorClass: 'auth' }, until);
-    }
+      return wait;
+    });
+  }
+
+  test('each probe that fails makes it wait twice as long, up to a bound', () => {
+    const waits = waitsOf(fleet({ a: {}, b: {} }));
     assert.deepEqual(waits.slice(0, 4), [10_000, 20_000, 40_000, 80_000]);
     assert.deepEqual(waits.slice(-2), [300_000, 300_000]);
+  });
+
+  test('one that nobody stands in for waits no longer each time, nor does its endpoint', () => {
+    const alone = fleet({ a: { labels: { endpoint: 'e' } } });
+    alone.setAgent(agentOf('tests-only', { taskTypes: new Set(['TEST']) }));
+    alone.setAgent(agentOf('b', { instance: 'other-company' }));
+    assert.deepEqual(waitsOf(alone), Array(8).fill(10_000));
+    let at = 1_000_000;
+    for (let n = 0; n < 9; n++) at = attempts(alone, 1, { agent: 'a', errorClass: 'auth' }, at);
+    assert.equal(allows(alone, 'a', at + 10_000), true);
+    alone.setAgent(agentOf('peer'));
+    attempts(alone, 1, { agent: 'a', errorClass: 'auth' }, at + 10_000);
+    assert.equal(allows(alone, 'a', at + 21_000), false, 'now another can do it');
+  });
+
+  test('an agent of a company and one for all stand in for each other there', () => {
+    const guards = fleet({ shared: {} });
+    guards.setAgent(agentOf('a', { instance: 'acme' }));
+    assert.deepEqual(waitsOf(guards).slice(0, 2), [10_000, 20_000]);
+    guards.removeAgent('shared');
+    const at = attempts(guards, 1, { agent: 'a', errorClass: 'auth' }, 1e9);
+    assert.equal(guards.report('a', at)!.openUntil, at + 10_000);
   });
 
   test('a half-open agent with many slots gets one ticket more, not all of them', () => {
@@ -246,7 +280,7 @@ describe('guards', () => {
     const guards = fleet({ a: { concurrency: 10 } });
     let at = attempts(guards, 5, { agent: 'a', errorClass: 'timeout' }, 0);
     guards.removeAgent('a');
-    guards.setAgent({ key: 'a', concurrency: 10, labels: {} });
+    guards.setAgent(agentOf('a', { concurrency: 10 }));
     assert.equal(allows(guards, 'a', at), false);
     at += 10_000;
     attempts(guards, 1, { agent: 'a' }, at);
@@ -263,8 +297,8 @@ describe('guards', () => {
     end(guards, { agent: 'b', at: 1_000, errorClass: 'quota', retryAfterMs: 5_000 });
     const again = new AgentGuards();
     again.restore(JSON.parse(JSON.stringify(guards.snapshot())));
-    again.setAgent({ key: 'a', concurrency: 10, labels: { provider: 'p' } });
-    again.setAgent({ key: 'b', concurrency: 1, labels: {} });
+    again.setAgent(agentOf('a', { concurrency: 10, labels: { provider: 'p' } }));
+    again.setAgent(agentOf('b'));
     for (const agent of ['a', 'b'])
       for (const now of [2_000, 6_001, 20_000])
         assert.deepEqual({ ...again.guardOf(agent, 'BUILD', now) }, { ...guards.guardOf(agent, 'BUILD', now) });
@@ -272,7 +306,7 @@ describe('guards', () => {
     for (const one of [null, {}, strange]) {
       const fresh = new AgentGuards();
       fresh.restore(one as unknown as Parameters<AgentGuards['restore']>[0]);
-      fresh.setAgent({ key: 'a', concurrency: 3, labels: {} });
+      fresh.setAgent(agentOf('a', { concurrency: 3 }));
       assert.deepEqual({ ...fresh.guardOf('a', 'BUILD', 0) }, { allows: true, limit: 3, why: null });
     }
   });
@@ -312,7 +346,7 @@ describe('guards', () => {
           else if (what === 'ended') end(guards, { agent, at, errorClass: errorClass as null, logRatio });
           else if (what === 'released') guards.released(agent);
           else if (what === 'gone') guards.removeAgent(agent);
-          else guards.setAgent({ key: agent, concurrency: concurrency[agent], labels: {} });
+          else guards.setAgent(agentOf(agent, { concurrency: concurrency[agent] }));
           const { limit } = guards.guardOf(agent, 'BUILD', at);
           assert.ok(Number.isInteger(limit) && limit >= 1 && limit <= concurrency[agent]);
         }

@@ -13,6 +13,7 @@ import type { ErrorClass } from '../../flow/flow-state.ts';
 import type { SchedulerAgent } from '../scheduler-agent.ts';
 import type { Guard } from '../scheduler-state.ts';
 import { defaultsOf, type SettingsOf, type SettingTable } from '../setting.ts';
+import { AbleAgents } from './able-agents.ts';
 import {
   ADAPTIVE_LIMIT_SETTINGS,
   learnCompleted,
@@ -92,6 +93,7 @@ export class AgentGuards {
   readonly #agents = new RecentMap<Guarded>(MAX_AGENTS);
   readonly #endpoints = new RecentMap<CircuitBreaker>(MAX_AGENTS);
   readonly #outliers: OutlierEjection;
+  readonly #able = new AbleAgents();
   readonly #answer: Guard = { allows: true, limit: 1, why: null };
 
   constructor(settings: GuardSettings = defaultsOf(GUARD_SETTINGS)) {
@@ -108,7 +110,9 @@ export class AgentGuards {
   }
 
   /** Call when the agent is registered or changed. Label `endpoint`, else `provider`, names what it shares with others. */
-  setAgent({ key, concurrency, labels }: Pick<SchedulerAgent, 'key' | 'concurrency' | 'labels'>): void {
+  setAgent(agent: Pick<SchedulerAgent, 'key' | 'instance' | 'taskTypes' | 'concurrency' | 'labels'>): void {
+    const { key, concurrency, labels } = agent;
+    this.#able.set(agent);
     const endpoint = labels.endpoint ?? labels.provider ?? null;
     const guarded = this.#guarded(key);
     guarded.concurrency = Math.max(1, concurrency);
@@ -120,6 +124,7 @@ export class AgentGuards {
 
   /** It is gone with all that it ran; what was learned of it stays for when it is back. */
   removeAgent(key: string): void {
+    this.#able.delete(key);
     const guarded = this.#agents.get(key);
     if (guarded !== undefined) guarded.inflight = 0;
   }
@@ -146,9 +151,12 @@ export class AgentGuards {
     const guarded = this.#guarded(agent);
     const inflight = Math.max(1, guarded.inflight);
     guarded.inflight = Math.max(0, guarded.inflight - 1);
-    this.#learnBreaker(guarded.breaker, outcome, this.#settings, guarded.endpoint === null);
+    const isAlone = errorClass !== null && this.#able.isAlone(agent, type);
+    const own = isAlone ? steady(this.#settings) : this.#settings;
+    this.#learnBreaker(guarded.breaker, outcome, own, guarded.endpoint === null);
     const ofEndpoint = guarded.endpointBreaker;
-    if (ofEndpoint !== null) this.#learnBreaker(ofEndpoint, outcome, this.#endpointSettings, true);
+    const shared = isAlone ? steady(this.#endpointSettings) : this.#endpointSettings;
+    if (ofEndpoint !== null) this.#learnBreaker(ofEndpoint, outcome, shared, true);
     // A quota is no fault of the agent, and peers behind the same provider have it too.
     if (errorClass !== 'quota') this.#outliers.observe({ at, type, agent, ok: errorClass === null });
     const { concurrency } = guarded;
@@ -277,6 +285,15 @@ export class AgentGuards {
 const ofEndpoints = (settings: GuardSettings): GuardSettings => ({
   ...settings,
   breaker_consecutive: 3 * settings.breaker_consecutive,
+});
+
+/**
+ * For an agent that nobody can stand in for. Its circuit opens too: else tickets that wait would use up their retries on it.
+ * But longer and longer waits send work to nobody else, they only put off the moment when it is well again.
+ */
+const steady = (settings: GuardSettings): GuardSettings => ({
+  ...settings,
+  breaker_open_max_ms: settings.breaker_open_ms,
 });
 
 const OWN = {

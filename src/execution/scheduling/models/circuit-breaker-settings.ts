@@ -10,7 +10,7 @@ export const CIRCUIT_BREAKER_SETTINGS = {
     default: 300_000,
     min: 100,
     max: 86_400_000,
-    what: 'How long at most, ms: each failed probe doubles the time',
+    what: 'How long at most, ms: each failed probe doubles the time, but not of an agent that nobody stands in for',
   },
   breaker_probe_ms: {
     default: 600_000,
