@@ -11,6 +11,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** What the environment says, with defaults. Paths are absolute, times in milliseconds, sizes in bytes. */
 export type Config = {
   home: string;
+  /** Parent of the companies' folders; null = `home`/instances. */
+  instancesFolder: string | null;
   /** Address to listen on. */
   host: string;
   /** 0 = any free port. */
@@ -53,6 +55,7 @@ export type ClientConfig = { home: string; address: string | null; key: Secret |
 /** Every variable that is read, with its default as docs/configuration.md gives it. */
 export const VARIABLES = {
   COLMEIA_HOME: '.colmeia',
+  COLMEIA_INSTANCES: '',
   COLMEIA_HOST: '127.0.0.1',
   COLMEIA_PORT: '7420',
   COLMEIA_ADVERTISE: '',
@@ -98,6 +101,7 @@ export function readConfig(env: Environment, cwd: string): Config {
   const read = new Reader(withDotEnv(env, cwd), cwd);
   const config: Config = {
     home: read.path('COLMEIA_HOME')!,
+    instancesFolder: read.path('COLMEIA_INSTANCES'),
     host: read.text('COLMEIA_HOST')!,
     port: read.integer('COLMEIA_PORT', 0, 65_535),
     advertise: read.httpUrl('COLMEIA_ADVERTISE'),
