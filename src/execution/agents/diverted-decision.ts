@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ExecutionTicket } from '../../platform/contracts/generated/records.ts';
+import { UNVOTED } from '../plans/unvoted-decision.ts';
 
 /** One control plane that a ticket came through on its way, the first one first. */
 type Hop = { company: string; plan_id: string; ticket_id: string; created_at: number };
@@ -54,36 +55,19 @@ export function divertedDecision(
     planId,
     instance: target,
     decision: {
+      ...UNVOTED,
       decision_id: planId,
       plan_id: planId,
       intent_id: ticket.intent_id,
       correlation_id: ticket.correlation_id ?? planId,
       trace_id: ticket.trace_id,
       span_id: ticket.span_id,
-      final_decision: 'approve',
-      consensus_method: 'fallback',
-      aggregated_confidence: 1,
       aggregated_risk: 0,
-      specialist_votes: [],
-      consensus_metrics: {
-        divergence_score: 0,
-        convergence_time_ms: 0,
-        unanimous: true,
-        fallback_used: true,
-        pheromone_strength: 0,
-        bayesian_confidence: 1,
-        voting_confidence: 1,
-      },
       explainability_token: '',
       reasoning_summary: `diverted: ticket ${ticket_id} of plan ${plan_id} of ${company}`,
-      compliance_checks: {},
-      guardrails_triggered: [],
       cognitive_plan: plan,
-      requires_human_review: false,
       created_at,
-      valid_until: null,
       metadata: { ...origin, instance: target },
-      hash: '',
     },
   };
 }

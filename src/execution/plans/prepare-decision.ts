@@ -8,6 +8,7 @@ import type { PlanContent } from '../flow/live-plan.ts';
 import type { Submission } from '../flow/submission.ts';
 import { checkDecision, faultOfId } from './check-plan.ts';
 import { generateTickets, type TicketPolicy } from './generate-tickets.ts';
+import { UNVOTED } from './unvoted-decision.ts';
 
 export type FlowPolicy = { tickets: TicketPolicy; backoff: Backoff; stopGraceMs: number; caps: DecisionCaps };
 
@@ -152,36 +153,19 @@ export function decisionOfStart(
   const metadata = (plan.metadata ?? {}) as Record<string, string>;
   const text = (name: string): string => (typeof plan[name] === 'string' ? (plan[name] as string) : '');
   return {
+    ...UNVOTED,
     decision_id: metadata.decision_id ?? correlationId,
     plan_id: plan.plan_id,
     intent_id: text('intent_id'),
     correlation_id: correlationId,
     trace_id: plan.trace_id ?? null,
     span_id: plan.span_id ?? null,
-    final_decision: 'approve',
-    consensus_method: 'fallback',
-    aggregated_confidence: 1,
     aggregated_risk: typeof plan.risk_score === 'number' ? plan.risk_score : 0,
-    specialist_votes: [],
-    consensus_metrics: {
-      divergence_score: 0,
-      convergence_time_ms: 0,
-      unanimous: true,
-      fallback_used: true,
-      pheromone_strength: 0,
-      bayesian_confidence: 1,
-      voting_confidence: 1,
-    },
     explainability_token: text('explainability_token'),
     reasoning_summary: 'started through /api/v1/workflows/start',
-    compliance_checks: {},
-    guardrails_triggered: [],
     cognitive_plan: { ...plan, correlation_id: plan.correlation_id ?? correlationId },
-    requires_human_review: false,
     created_at: typeof plan.created_at === 'number' ? plan.created_at : now,
-    valid_until: null,
     metadata: typeof metadata.instance === 'string' ? { instance: metadata.instance } : {},
-    hash: '',
   };
 }
 

@@ -28,6 +28,16 @@ const COMPLETION = shape(
   ['warnings'],
 );
 
+/** The answer to what an agent says of its lease. */
+const saysTicketIs = (status: string, description: string) =>
+  ({
+    status: 200,
+    description,
+    schema: TICKET_STATE,
+    example: { ticket_id: 'ticket-1', status },
+    serialisedBy: TICKET_STATE,
+  }) as const;
+
 export function leaseRoutes({ leases }: Colmeia): Operation[] {
   return [
     operation({
@@ -110,13 +120,7 @@ export function leaseRoutes({ leases }: Colmeia): Operation[] {
         },
         example: { fencing_token: 7, reason: 'on holiday' },
       },
-      answer: {
-        status: 200,
-        description: 'It waits again.',
-        schema: TICKET_STATE,
-        example: { ticket_id: 'ticket-1', status: 'PENDING' },
-        serialisedBy: TICKET_STATE,
-      },
+      answer: saysTicketIs('PENDING', 'It waits again.'),
       errors: [...LEASE_ERRORS, 'QUEUE_FULL'],
       run: ({ who, params, body }) => leases.release(who, params.lease_id, body),
     }),
@@ -141,13 +145,7 @@ export function leaseRoutes({ leases }: Colmeia): Operation[] {
         },
         example: { fencing_token: 7, error_message: 'the registry does not answer', error_class: 'transient' },
       },
-      answer: {
-        status: 200,
-        description: 'It counts.',
-        schema: TICKET_STATE,
-        example: { ticket_id: 'ticket-1', status: 'PENDING' },
-        serialisedBy: TICKET_STATE,
-      },
+      answer: saysTicketIs('PENDING', 'It counts.'),
       errors: [...LEASE_ERRORS, 'QUEUE_FULL'],
       run: ({ who, params, body }) => leases.fail(who, params.lease_id, body),
     }),
@@ -159,13 +157,7 @@ export function leaseRoutes({ leases }: Colmeia): Operation[] {
       summary: 'Report a result without a lease',
       description: `An ExecutionResult, from agents that speak no leases. \`result.metadata.fencing_token\`, when given, must be the current one. It may also come in Avro binary, plain or in the Confluent wire format.`,
       body: { shown: { $ref: 'ExecutionResult#' }, example: EXAMPLE_RESULT, binary: AVRO_TYPES },
-      answer: {
-        status: 200,
-        description: 'It counts.',
-        schema: TICKET_STATE,
-        example: { ticket_id: 'ticket-1', status: 'COMPLETED' },
-        serialisedBy: TICKET_STATE,
-      },
+      answer: saysTicketIs('COMPLETED', 'It counts.'),
       errors: ['TICKET_NOT_FOUND', 'LEASE_FENCED', 'QUEUE_FULL'],
       run: ({ who, body }) =>
         leases.result(who, Buffer.isBuffer(body) ? decodeAvro('ExecutionResult', body).record : body),
