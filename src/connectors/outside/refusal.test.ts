@@ -14,7 +14,7 @@ test('the words of a refusal are found in the shapes of all three sites, in one 
   );
   assert.equal(
     wordsOf({ statusCode: 403, data: { errors: [{ message: { key: 'x' } }] }, message: 'denied' }),
-    'denied',
+    'key: x; denied',
   );
   for (const nothing of [null, undefined, 3, [], {}, { stack: 'at x' }]) assert.equal(wordsOf(nothing), '');
 });
