@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
 import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
 import type { Clock, Random } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { ColmeiaError, isColmeiaError } from './platform/errors.ts';
+import { parseMasterKey, type MasterKeySource } from './trust/secrets/master-key.ts';
+import { givenKey, keyInFile, keyInMemory, readKeyFile, runKeyCommand } from './trust/secrets/master-key-sources.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 /** Where the process says what happens to itself; never carries secrets. */
@@ -22,6 +25,15 @@ export type ColmeiaOptions = {
   advertise?: string | null;
   /** Company of work that names none. Default `default`. */
   defaultInstance?: string;
+  /**
+   * Colmeia's own file with the master key of the secrets, made at the first need. Default: `secrets.key` beside the data
+   * folder; in memory for a store in memory.
+   */
+  secretsKeyFile?: string | null;
+  /** Gives the master key (32 bytes) in place of a file of Colmeia's own; asked at the first need. */
+  secretsKey?: () => Promise<Buffer>;
+  /** The master key before that one, while data keys are still wrapped with it; null = there is none. */
+  secretsOldKey?: () => Promise<Buffer | null>;
   /** How long a lease lasts without a heartbeat. Default 30,000. */
   leaseDurationMs?: number;
   /** What agents are told about their own heartbeat. Default 10,000. */
@@ -60,6 +72,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     host: config.host,
     advertise: config.advertise,
     defaultInstance: config.instance,
+    ...secretsKeyOf(config),
     leaseDurationMs: config.leaseDurationMs,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     maxOpenTicketsPerCompany: config.maxOpenTicketsPerCompany,
@@ -80,6 +93,31 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     otelEndpoint: config.otelEndpoint,
     debug: config.logLevel === 'debug' || config.logLevel === 'trace',
   };
+}
+
+function secretsKeyOf({ home, secretsKey, secretsOldKeyFile }: Config): Partial<ColmeiaOptions> {
+  if (secretsKey === null) return { secretsKeyFile: path.join(home, 'secrets.key') };
+  return {
+    secretsKey: () => readGivenKey(secretsKey),
+    secretsOldKey: async () => (secretsOldKeyFile === null ? null : readKeyFile(secretsOldKeyFile)),
+  };
+}
+
+async function readGivenKey({ value, file, command }: NonNullable<Config['secretsKey']>): Promise<Buffer> {
+  if (value !== null) return parseMasterKey(value.reveal(), 'COLMEIA_SECRETS_KEY');
+  return file === null ? runKeyCommand(command!) : readKeyFile(file);
+}
+
+/** Where the master key of the secrets comes from. */
+export function masterKeySourceOf(options: ColmeiaOptions): MasterKeySource {
+  const { secretsKey, secretsOldKey, secretsKeyFile, dataFolder = null, databaseUrl = null } = options;
+  if (secretsKey !== undefined) return givenKey(secretsKey, secretsOldKey);
+  if (secretsKeyFile) return keyInFile(secretsKeyFile);
+  if (dataFolder !== null) return keyInFile(path.join(path.dirname(dataFolder), 'secrets.key'));
+  if (databaseUrl === null) return keyInMemory();
+  return givenKey(async () => {
+    throw new ColmeiaError('SECRETS_LOCKED', 'there is no master key: give secretsKey or secretsKeyFile');
+  });
 }
 
 /** The policy of the environment; its faults are those of the variable. */

@@ -7,9 +7,11 @@ import type { ErrorClass } from './execution/flow/flow-state.ts';
 import type { ExplainView, Scheduling, WhyView } from './execution/swarm/scheduling-views.ts';
 import type { ExecutionTicket, FlowCTelemetryEvent } from './platform/contracts/generated/records.ts';
 import type { Fault } from './platform/errors.ts';
+import type { Secret } from './platform/secret.ts';
 import type { RecordedEvent } from './trust/audit/journal.ts';
 import type { KeyRequest } from './trust/identity/parse-key-request.ts';
 import type { KeyScope, Principal } from './trust/identity/principal.ts';
+import type { SecretRef, SecretsOf, SecretView } from './trust/secrets/secret-operations.ts';
 
 /** A keyset page: at most `limit` (default 50, at most 100) items; `next` goes into the next call's `after`; null = the end. */
 export type Page<T> = { items: T[]; next: string | null };
@@ -366,6 +368,18 @@ export type Colmeia = {
     list(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<KeyView>>;
     /** The principal a key proves; null = none. */
     authenticate(key: string): Promise<Principal | null>;
+  };
+  /** Secrets of a company, or of the fleet when no `instance` is named. Set and named, never shown. Need the scope `administer`. */
+  secrets: {
+    list(who: Principal, query: PageQuery & SecretsOf): Promise<Page<SecretView>>;
+    get(who: Principal, ref: SecretRef): Promise<SecretView>;
+    /** Text up to 64 KiB; takes the place of the version before. */
+    set(who: Principal, ref: SecretRef, request: { value: string | Secret }): Promise<SecretView>;
+    remove(who: Principal, ref: SecretRef): Promise<void>;
+    /** A new data key for the company; answers how many secrets were sealed anew. */
+    rotate(who: Principal, of: SecretsOf): Promise<{ secrets: number }>;
+    /** A new master key where it is Colmeia's own, and all data keys under it. `master`: its fingerprint. */
+    rotateMaster(who: Principal): Promise<{ master: string; keys: number }>;
   };
   audit: {
     list(who: Principal, query: AuditQuery): Promise<Page<RecordedEvent>>;

@@ -1,5 +1,5 @@
 import type { Colmeia } from './colmeia.ts';
-import { DEFAULT_POLICY, type ColmeiaOptions } from './colmeia-options.ts';
+import { DEFAULT_POLICY, masterKeySourceOf, type ColmeiaOptions } from './colmeia-options.ts';
 import { instanceOperations } from './coordination/instances/instance-operations.ts';
 import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
@@ -45,6 +45,9 @@ import { Authenticator } from './trust/identity/authenticate.ts';
 import { InstanceDirectory } from './trust/identity/instance-directory.ts';
 import { keyOperations } from './trust/identity/key-operations.ts';
 import { filterOf, mustDirect, mustHave } from './trust/identity/may.ts';
+import { MasterKeys } from './trust/secrets/master-key.ts';
+import { secretOperations } from './trust/secrets/secret-operations.ts';
+import { SecretStore } from './trust/secrets/secret-store.ts';
 import { healthOperations } from './health.ts';
 import { VERSION } from './version.ts';
 
@@ -141,7 +144,11 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
   const authenticator = new Authenticator(store, clock);
   const writer: CompanyWriter = {
     ...localWriter({ engine, registry, store }),
-    why: async ({ key, n }) => withPlan(engine, key, (plan) => whyTicket(swarm, plan, n, clock.now())),
+    why: async ({ key, n }) =>
+      withPlan(engine, key, (plan) => {
+        const { instance } = plan;
+        return whyTicket(swarm, plan, n, { now: clock.now(), starts: engine.starts(instance) });
+      }),
     explain: async ({ key }) => withPlan(engine, key, (plan) => explainPlan(swarm, forecaster, plan, clock.now())),
   };
   const backlog = (): ClassBacklog[] => swarm.scheduler.backlog(clock.now());
@@ -175,6 +182,8 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
       : replicatedWriters({ writer, engine, registry, replicas, unavailable: () => store.unavailable(), backlog });
   const append: LiveSwarmOptions['append'] = (instance, events, statements) =>
     writers.at(instance, (at) => at.append({ instance, events, statements }));
+  const masterKeys = new MasterKeys(masterKeySourceOf(options), clock);
+  const secrets = new SecretStore({ store, masterKeys, append });
   const agentLife = journalAgentLife({ registry, engine, log });
   for (const { instance, spec, state } of await listPeople(store)) registry.put(instance, spec, state);
   await authenticator.start();
@@ -249,6 +258,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
       onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
     }),
     keys: keyOperations({ store, clock, instances, authenticator, append }),
+    secrets: secretOperations(secrets, instances),
     audit: auditOperations(store, instances),
     events: eventOperations(store, feed, context.settings.defaultInstance),
     async status(who) {

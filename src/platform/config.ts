@@ -23,6 +23,10 @@ export type Config = {
   databaseUrl: Secret | null;
   /** The company of work that names none. */
   instance: string;
+  /** Where the master key of the secrets comes from, exactly one of these; null = `home`/secrets.key. */
+  secretsKey: { value: Secret | null; file: string | null; command: string | null } | null;
+  /** File with the master key before that one; null = there is none. */
+  secretsOldKeyFile: string | null;
   slaDefaultTimeoutMs: number;
   maxParallelTickets: number;
   /** How tickets are ordered and placed: the preset, or the document that a file holds. */
@@ -62,6 +66,10 @@ export const VARIABLES = {
   COLMEIA_ADDRESS: '',
   COLMEIA_KEY: '',
   COLMEIA_AGENTS: '',
+  COLMEIA_SECRETS_KEY: '',
+  COLMEIA_SECRETS_KEY_FILE: '',
+  COLMEIA_SECRETS_KEY_COMMAND: '',
+  COLMEIA_SECRETS_KEY_OLD_FILE: '',
   COLMEIA_LEASE_DURATION_MS: '30000',
   COLMEIA_HEARTBEAT_INTERVAL_MS: '10000',
   COLMEIA_SCHEDULING: 'adaptive',
@@ -107,6 +115,8 @@ export function readConfig(env: Environment, cwd: string): Config {
     advertise: read.httpUrl('COLMEIA_ADVERTISE'),
     databaseUrl: databaseUrl(read),
     instance: read.text('INSTANCE_NAME')!,
+    secretsKey: secretsKey(read),
+    secretsOldKeyFile: read.path('COLMEIA_SECRETS_KEY_OLD_FILE'),
     slaDefaultTimeoutMs: read.integer('SLA_DEFAULT_TIMEOUT_MS', 1),
     maxParallelTickets: read.integer('SCHEDULER_MAX_PARALLEL_TICKETS', 1),
     scheduling: scheduling(read),
@@ -260,6 +270,23 @@ function databaseUrl(read: Reader): Secret | null {
   if (URL.parse(url) === null)
     read.fault('POSTGRES_HOST', 'must be a host name, an address or the folder of a Unix socket');
   return new Secret(url);
+}
+
+function secretsKey(read: Reader): Config['secretsKey'] {
+  const names = ['COLMEIA_SECRETS_KEY', 'COLMEIA_SECRETS_KEY_FILE', 'COLMEIA_SECRETS_KEY_COMMAND'] as const;
+  const set = names.filter((name) => read.isSet(name));
+  if (set.length > 1) read.fault(set[1]!, `and ${set[0]} are both set; the master key of the secrets is one`);
+  if (set.length === 0) {
+    if (read.isSet('COLMEIA_SECRETS_KEY_OLD_FILE'))
+      read.fault('COLMEIA_SECRETS_KEY_OLD_FILE', `counts only beside ${names.join(', ')}; none of them is set`);
+    return null;
+  }
+  const value = read.text('COLMEIA_SECRETS_KEY');
+  return {
+    value: value === null ? null : new Secret(value),
+    file: read.path('COLMEIA_SECRETS_KEY_FILE'),
+    command: read.text('COLMEIA_SECRETS_KEY_COMMAND'),
+  };
 }
 
 /** A word is the name of a preset; anything with a dot or a slash is a JSON file. */

@@ -103,6 +103,7 @@ const key: KeyView = {
   revoked_at: null,
   last_used_at: null,
 };
+const secret = { name: 's1', version: 1, created_by: 'operator:k1', created_at: iso };
 const planState = { plan_id: 'p1', status: 'running' };
 const ticketState = { ticket_id: 't1', status: 'COMPLETED' };
 const agentState = { agent_id: 'a1', state: 'active' };
@@ -222,6 +223,14 @@ export function colmeiaDouble(
       revoke: async () => {},
       list: async () => page(key),
       authenticate: async (given) => (given === OPERATOR_KEY ? OPERATOR : null),
+    },
+    secrets: {
+      list: async () => page(secret),
+      get: async () => secret,
+      set: async () => secret,
+      remove: async () => {},
+      rotate: async () => ({ secrets: 1 }),
+      rotateMaster: async () => ({ master: '0123456789abcdef', keys: 1 }),
     },
     audit: {
       list: async () =>
