@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   WORKFLOW_NOT_FOUND: 'No such workflow for this caller.',
   INSTANCE_NOT_FOUND: 'No such company for this caller.',
   INSTANCE_EXISTS: 'A company of this name exists.',
+  INSTANCE_INVALID: 'The folder of the company has faults that stand in the way; every one is listed.',
   INSTANCE_BUSY: 'Another operation on the company is under way.',
   INSTANCE_STATE: 'The company is in a state that does not allow this.',
   OPERATION_NOT_FOUND: 'No such operation for this caller.',
