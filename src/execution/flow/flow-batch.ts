@@ -286,7 +286,7 @@ export class FlowBatch {
       this.#dispatcher.ended(key, n, agent, this.at, RESULTS.has(type));
       const ticket = plan.state.tickets[n];
       const began = ticket && attemptsOf(ticket).find((attempt) => attempt.agent === agent);
-      this.undo.push(() => this.#dispatcher.began({ ...run, at: began?.startedAt ?? this.at }));
+      this.undo.push(() => this.#dispatcher.resumed({ ...run, at: began?.startedAt ?? this.at }, this.at));
     }
   }
 

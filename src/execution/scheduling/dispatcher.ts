@@ -25,6 +25,8 @@ export type Dispatcher = Pick<Estimates, 'base'> & {
   began(run: Run): void;
   /** `hasResult`: it says something of its agent; one that was cancelled or given back does not. */
   ended(plan: number, n: number, agent: string, at: number, hasResult: boolean): void;
+  /** An `ended` at that time is taken back: it runs on. */
+  resumed(run: Run, endedAt: number): void;
   /** As if it had never been given. */
   unassign(plan: number, n: number, agent: string): void;
   schedule(agents: readonly SchedulerAgent[], now: number, limit: number): Assignment[];

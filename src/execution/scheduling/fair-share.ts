@@ -99,6 +99,11 @@ export class FairShare {
     if (realMs > 0) this.#advance();
   }
 
+  /** What an `end` that is taken back charged for the real time. */
+  refund(account: Account, realMs: number, weight: number): void {
+    this.#use(account, -unitsOf(realOf(realMs), weight));
+  }
+
   /** Used elsewhere, where the company competes as one that comes does here. */
   charge(account: Account, ms: number, weight: number): void {
     if (account.heapIndex < 0) account.used = Math.max(account.used, this.#virtualTime());

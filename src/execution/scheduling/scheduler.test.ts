@@ -354,6 +354,20 @@ describe('Scheduler, for people', () => {
     assert.deepEqual(after.debts(), { a: 30_000 });
   });
 
+  it('has an end that is taken back leave no trace', () => {
+    const scheduler = make(adaptive);
+    const run = { plan: 1, n: 0, instance: 'a', spec: readyTicket({ ...soon }).spec, agent: 'x', at: 0 };
+    scheduler.began(run);
+    for (let n = 0; n < 3; n++) {
+      scheduler.ended(1, 0, 'x', 30_000);
+      scheduler.resumed(run, 30_000);
+    }
+    assert.deepEqual(scheduler.debts(), {});
+    scheduler.ended(1, 0, 'x', 40_000);
+    scheduler.resumed({ ...run, plan: 2 }, 0);
+    assert.deepEqual(scheduler.debts(), { a: 40_000 });
+  });
+
   it('counts debts of before, and what was used elsewhere, in whatever order the companies come back', () => {
     for (const owe of ['restoreDebts', 'charge'] as const)
       for (const companies of [

@@ -137,6 +137,15 @@ export class Scheduler {
     this.#fair.end(run.account, run.charged, at - run.at, run.weight);
   }
 
+  /** `ended` is taken back: it runs on, and the company has back what it was charged for the end. */
+  resumed(run: Parameters<Scheduler['began']>[0], endedAt: number): void {
+    if (this.#fleet.runs(run.plan, run.n, run.agent)) return;
+    this.began(run);
+    const account = this.#fair.account(run.instance);
+    this.#fair.refund(account, endedAt - run.at, account.weight);
+    this.#fair.countTurn(account, -1);
+  }
+
   /** As if it had never been given: the ticket waits again where it stood, and the company has it back. */
   unassign(plan: number, n: number, agent: string): void {
     const run = this.#fleet.end(plan, n, agent);

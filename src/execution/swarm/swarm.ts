@@ -40,11 +40,8 @@ export type SwarmOptions = {
   onBusy: () => void;
 };
 
-/** An attempt that takes so long that another agent is to try it too. */
-export type Speculation = { plan: number; n: number; agent: string };
-
-/** An attempt that cannot be copied now is looked at again. */
 const DOUBT_EVERY_MS = 600_000;
+/** An attempt that cannot be copied now is looked at again. */
 const LOOK_AGAIN_MS = 5_000;
 
 /**
@@ -144,6 +141,11 @@ export class Swarm implements Dispatcher {
   ended(plan: number, n: number, agent: string, at: number, hasResult: boolean): void {
     this.scheduler.ended(plan, n, agent, at);
     this.#forget(plan, n, agent, hasResult);
+  }
+
+  resumed(run: Run, endedAt: number): void {
+    this.scheduler.resumed(run, endedAt);
+    this.began(run); // the rest of what follows a beginning
   }
 
   unassign(plan: number, n: number, agent: string): void {
@@ -250,11 +252,8 @@ export class Swarm implements Dispatcher {
     return { events, calm };
   }
 
-  /**
-   * Attempts that take too long, each with the agent that is to try it too; an agent gets one at most. A copy begins before the
-   * next is asked for, so that it counts.
-   */
-  *takeOverdue(now: number, free: readonly SchedulerAgent[]): Generator<Speculation> {
+  /** Attempts that take too long, each with another agent, named once, for a copy: it begins before the next is asked for. */
+  *takeOverdue(now: number, free: readonly SchedulerAgent[]): Generator<{ plan: number; n: number; agent: string }> {
     let left = free;
     const { speculation } = this.#config.settings;
     for (const run of this.#attempts.takeLooks(now)) {
