@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { EXAMPLE_DECISION, EXAMPLE_PLAN } from '../../src/interfaces/http/example-records.ts';
+import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
 import {
   createServerForTest,
   operationsOf,
@@ -42,6 +43,8 @@ before(async () => {
   await post('decisions', { ...EXAMPLE_DECISION, cognitive_plan: EXAMPLE_PLAN });
   await post('agents', { agent_id: 'their-agent', kind: 'service', task_types: ['BUILD'], capabilities: ['node'] });
   const { leases } = await post('agents/their-agent/leases', { max: 1, wait_ms: 2_000 });
+  const { secrets } = server.colmeia;
+  await secrets.set(LOCAL_OPERATOR, { instance: THEIRS, secret: 'their_token' }, { value: 'their-very-own-token' });
   const { key_id } = await post('keys', { kind: 'company', instance: THEIRS });
   const [lease] = leases;
   const { plan_id } = EXAMPLE_DECISION;
@@ -52,6 +55,7 @@ before(async () => {
     lease_id: { theirs: lease.lease_id, nobodys: absent(lease.lease_id) },
     agent_id: { theirs: 'their-agent', nobodys: 'nones-agent' },
     key_id: { theirs: key_id, nobodys: '0123456789abcdef' },
+    secret: { theirs: 'their_token', nobodys: 'nones_token' },
     name: { theirs: THEIRS, nobodys: NOBODYS },
     instance: { theirs: THEIRS, nobodys: NOBODYS },
   };
@@ -201,7 +205,8 @@ async function theirState(): Promise<unknown> {
   return [
     await get(`plans/${plan_id!.theirs}`),
     (await get('plans')).items,
-    (await get('keys')).items,
+    (await get('keys')).items.map(({ last_used_at: _used, ...key }: Record<string, unknown>) => key),
+    (await get(`instances/${THEIRS}/secrets`)).items,
     agent,
     events.length,
   ];

@@ -337,6 +337,11 @@ export const SHARED_SCHEMAS: readonly ({ $id: string } & DocSchema)[] = [
   },
   { $id: 'Key', title: 'Key', ...shape(key) },
   {
+    $id: 'Secret',
+    title: 'Secret',
+    ...shape({ name: text, version: { type: 'integer' }, created_by: text, created_at: text }),
+  },
+  {
     $id: 'NewKey',
     title: 'NewKey',
     ...shape({ ...key, key: { ...text, description: 'The key itself, shown this once.' } }),

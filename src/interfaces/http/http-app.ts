@@ -21,6 +21,7 @@ import { leaseRoutes } from './routes/lease-routes.ts';
 import { planRoutes, workflowRoutes } from './routes/plan-routes.ts';
 import { processRoutes } from './routes/process-routes.ts';
 import { schedulingRoutes } from './routes/scheduling-routes.ts';
+import { secretRoutes } from './routes/secret-routes.ts';
 import { ticketRoutes } from './routes/ticket-routes.ts';
 import { sendError } from './send-error.ts';
 import { collectDocument } from './serve-document.ts';
@@ -67,6 +68,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     ...autoscalingRoutes(colmeia),
     ...instanceRoutes(colmeia),
     ...keyRoutes(colmeia),
+    ...secretRoutes(colmeia),
     ...auditRoutes(colmeia),
     ...eventRoutes(colmeia, streams, limits),
     ...processRoutes(colmeia, document),
@@ -154,7 +156,9 @@ function notJson(text: string): ColmeiaError {
   try {
     JSON.parse(text);
   } catch (error) {
-    message = `is not valid JSON: ${(error as Error).message.slice(0, 160)}`;
+    // Without the piece of the body that the runtime quotes: it may be a secret.
+    const why = (error as Error).message.replace(/, "[\s\S]*" is not valid JSON$|, \.{3}"[\s\S]*$/, '');
+    message = `is not valid JSON: ${why.slice(0, 160)}`;
   }
   return new ColmeiaError('INVALID_REQUEST', `the body ${message}`, { faults: [{ path: 'body', message }] });
 }

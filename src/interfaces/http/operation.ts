@@ -18,6 +18,7 @@ export const TAGS = {
   leases: 'Report on an attempt: extend it, complete it, fail it.',
   instances: 'The companies of the fleet.',
   keys: 'Keys for operators, companies and agents.',
+  secrets: 'Secrets of companies and of the fleet: set and named, never shown.',
   audit: 'The journal and its hash chain.',
   events: 'What happens, as it happens.',
   process: 'Health, metrics and this document.',

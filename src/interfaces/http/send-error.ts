@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ColmeiaError, type ErrorCode, type Fault } from '../../platform/errors.ts';
+import { knownSecrets } from '../../trust/secrets/redact.ts';
 import { STATUS_OF } from './status-of.ts';
 
 /** What every refused call is answered with. Source: contracts.md, REST. */
@@ -19,7 +20,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   return reply
     .code(status)
     .type('application/json; charset=utf-8')
-    .send(JSON.stringify(errorBody(refusal, status, request.id)));
+    .send(knownSecrets.redact(JSON.stringify(errorBody(refusal, status, request.id))));
 }
 
 function errorBody({ code, message, faults }: ColmeiaError, status: number, requestId: string): ErrorBody {

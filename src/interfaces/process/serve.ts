@@ -6,6 +6,7 @@ import { readConfig, type Config } from '../../platform/config.ts';
 import { isColmeiaError } from '../../platform/errors.ts';
 import { createLog, type Log } from '../../platform/observability/log.ts';
 import { LOCAL_OPERATOR } from '../../trust/identity/principal.ts';
+import { knownSecrets } from '../../trust/secrets/redact.ts';
 import { operatorKey, prepareHome, removeAddress, writeAddress } from './home-folder.ts';
 import { stopSignals } from './stop-signals.ts';
 
@@ -39,6 +40,7 @@ export async function serve(options: ServeOptions): Promise<Exit> {
       level: config.logLevel,
       format: config.logFormat,
       output: stderr === process.stderr ? undefined : stderr,
+      redact: (line) => knownSecrets.redact(line),
     });
     for (const note of notes) log.warn(note);
     reportCrashes(log);

@@ -30,6 +30,8 @@ export type LogOptions = {
   format?: 'auto' | 'json' | 'text';
   /** Default: standard error. */
   output?: { write(line: string): unknown; isTTY?: boolean };
+  /** Takes out of a line what must not be there. */
+  redact?: (line: string) => string;
 };
 
 const SECRET_NAMES = [
@@ -48,7 +50,7 @@ const DEPTHS = ['', '*.', '*.*.'];
 
 /** The log of the process: JSON lines, or short lines for a person. Secrets are replaced by their usual names and places. */
 export function createLog(options: LogOptions): Log {
-  const output = options.output ?? process.stderr;
+  const { output = process.stderr, redact = (line) => line } = options;
   const isText = options.format === 'text' || (options.format !== 'json' && output.isTTY === true);
   return pino(
     {
@@ -58,7 +60,12 @@ export function createLog(options: LogOptions): Log {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: DEPTHS.flatMap((depth) => SECRET_NAMES.map((name) => depth + name)), censor: '[secret]' },
       serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
-      hooks: { streamWrite: isText ? (line) => withoutUrlPasswords(textLine(line)) : withoutUrlPasswords },
+      hooks: {
+        streamWrite: (json) => {
+          const line = redact(json); // before a value is cut
+          return withoutUrlPasswords(isText ? textLine(line) : line);
+        },
+      },
     },
     options.output ?? pino.destination({ fd: 2, sync: true }),
   );
