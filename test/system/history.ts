@@ -119,7 +119,7 @@ export function lostOf(load: Pick<Load, 'accepted' | 'results'>, { received, com
   ];
 }
 
-export function assertNothingLost(load: Load, history: History): void {
+export function assertNothingLost(load: Pick<Load, 'accepted' | 'results' | 'surprises'>, history: History): void {
   assert.deepEqual(lostOf(load, history), []);
   assert.deepEqual([...new Set(load.surprises)], []);
 }
