@@ -1,6 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type LoopbackServer, startLoopbackServer } from './platform/loopback-server.testing.ts';
 
 // oxlint-disable-next-line no-explicit-any -- whatever came over the wire
 type Call = { path: string; body: Record<string, any>; headers: Record<string, any> };
@@ -14,16 +13,15 @@ export class AgentPeer {
   leaseDurationMs = 30_000;
   /** Changes the answer to a call; undefined = the usual one. */
   disturb: (call: Call, nth: number) => Reply | undefined = () => undefined;
-  #server!: Server;
+  #server!: LoopbackServer;
   #waiting: (() => void)[] = [];
   draining = false;
   openPolls = 0;
   mostPolls = 0;
 
   async open(port = 0): Promise<string> {
-    this.#server = createServer(async (request, response) => {
-      let text = '';
-      for await (const chunk of request) text += chunk;
+    this.#server = await startLoopbackServer(async (request, response, bytes) => {
+      const text = bytes.toString();
       const call: Call = { path: request.url!, body: text === '' ? {} : JSON.parse(text), headers: request.headers };
       this.calls.push(call);
       const nth = this.to(call.path).length;
@@ -39,14 +37,12 @@ export class AgentPeer {
       }
       const { status, body } = disturbed ?? { status: 200, body: await this.#answer(call) };
       response.writeHead(status ?? 200, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? {}));
-    });
-    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    }, port);
+    return this.#server.address;
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
   offer(...ids: string[]): void {

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
 import { describe, test } from 'node:test';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startLoopbackServer } from '../../src/platform/loopback-server.testing.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
 import type { OpenPlace } from './place.ts';
 import { refused, SampleCompany } from './sample-company.ts';
@@ -18,20 +16,14 @@ const minutes = (...ids: string[]): SampleTask[] => chainOf(...ids).map((task) =
 /** What posts its telemetry here, as it comes. */
 async function withReceiver(work: (url: string, records: Record<string, unknown>[]) => Promise<void>): Promise<void> {
   const records: Record<string, unknown>[] = [];
-  const server = http.createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (part: string) => (body += part));
-    request.on('end', () => {
-      records.push(...(JSON.parse(body) as Record<string, unknown>[]));
-      response.end();
-    });
+  const receiver = await startLoopbackServer((_request, response, body) => {
+    records.push(...(JSON.parse(body.toString()) as Record<string, unknown>[]));
+    response.end();
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
   try {
-    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, records);
+    await work(receiver.address, records);
   } finally {
-    server.closeAllConnections();
-    server.close();
+    await receiver.close();
   }
 }
 

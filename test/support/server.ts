@@ -1,8 +1,8 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FastifyBaseLogger } from 'fastify';
 import type { Colmeia } from '../../src/colmeia.ts';
 import { createColmeia } from '../../src/index.ts';
+import { logInto } from '../../src/interfaces/http/failure-log.testing.ts';
 import { createHttpApp, type HttpAppOptions } from '../../src/interfaces/http/http-app.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
 
@@ -76,23 +76,6 @@ export async function createServerForTest(more: Partial<HttpAppOptions> = {}): P
       await colmeia.close();
     },
   };
-}
-
-function logInto(failures: unknown[]): FastifyBaseLogger {
-  const quiet = (): void => {};
-  const error = (found: { err?: unknown }): void => void failures.push(found.err ?? found);
-  const log = {
-    level: 'error',
-    error,
-    fatal: error,
-    warn: quiet,
-    info: quiet,
-    debug: quiet,
-    trace: quiet,
-    silent: quiet,
-    child: () => log,
-  };
-  return log as unknown as FastifyBaseLogger;
 }
 
 function send(

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import pg from 'pg';
-
 import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import { openStore } from '../../src/platform/store/open-store.ts';
 import { OwnershipLocks } from '../../src/platform/store/ownership-locks.ts';
 import { addInstances, flusherOf, journalRow, storeConformance } from '../../src/platform/store/store.conformance.ts';
+import { asAdmin } from './test-server.ts';
 
 const COORDINATOR = { as: 'coordinator' } as const;
 const isAway = (error: unknown): boolean =>
@@ -16,20 +15,10 @@ const isAway = (error: unknown): boolean =>
 let postgres: Postgres;
 let databases = 0;
 
-async function asAdmin<T>(work: (client: pg.Client) => Promise<T>, url = postgres.url): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 /** A fresh database that a plain role owns, as a careful administrator would make it. */
 async function freshDatabase(login = 'tenant_owner'): Promise<string> {
   const name = `colmeia_${databases++}`;
-  await asAdmin(async (client) => {
+  await asAdmin(postgres.url, async (client) => {
     const { rowCount } = await client.query('select from pg_roles where rolname = $1', [login]);
     if (rowCount === 0) await client.query(`create role ${login} login createrole`);
     await client.query(`create database ${name} owner ${login}`);
@@ -56,12 +45,12 @@ describe('the store of a server', () => {
   test('the owner of the tables sees no row of its own accord, and may still flush', async () => {
     const databaseUrl = await freshDatabase();
     const store = await openStore({ databaseUrl, dataFolder: null });
-    await asAdmin(async (client) => {
+    await asAdmin(databaseUrl, async (client) => {
       for (const table of ['instance', 'api_key', 'agent', 'plan', 'ticket', 'journal', 'journal_head', 'consumer']) {
         const { rows } = await client.query(`select count(*)::int as n from ${table}`);
         assert.equal(rows[0].n, 0, table);
       }
-    }, databaseUrl);
+    });
     await (await flusherOf(store)).flush(journalRow('default', 1));
     await store.close();
   });
@@ -80,7 +69,7 @@ describe('the store of a server', () => {
       const databases = urls.map((url) => new URL(url).pathname.slice(1));
       const stores = await Promise.all(urls.map((databaseUrl) => openStore({ databaseUrl, dataFolder: null })));
       await Promise.all(stores.map((store) => store.close()));
-      await asAdmin(async (client) => {
+      await asAdmin(postgres.url, async (client) => {
         const { rows } = await client.query('select datname from pg_database where datname like $1', ['colmeia_%']);
         for (const { datname } of rows) {
           if (round < 2 || databases.includes(datname)) await client.query(`drop database ${datname} with (force)`);
@@ -164,7 +153,7 @@ describe('the store of a server', () => {
     const store = await openStore({ databaseUrl, dataFolder: null });
     const cut = store.read(COORDINATOR, async (sql) => {
       const [row] = await sql.query('select pg_backend_pid() as pid');
-      await asAdmin((client) => client.query('select pg_terminate_backend($1)', [row!.pid]));
+      await asAdmin(postgres.url, (client) => client.query('select pg_terminate_backend($1)', [row!.pid]));
       await sql.query('select 1');
     });
     await assert.rejects(cut, isAway);
@@ -182,7 +171,9 @@ describe('the store of a server', () => {
     const databaseUrl = await freshDatabase();
     const store = await openStore({ databaseUrl, dataFolder: null });
     const name = new URL(databaseUrl).pathname.slice(1);
-    await asAdmin((client) => client.query(`alter database ${name} set default_transaction_read_only = on`));
+    await asAdmin(postgres.url, (client) =>
+      client.query(`alter database ${name} set default_transaction_read_only = on`),
+    );
     const late = await openStore({ databaseUrl, dataFolder: null });
     await assert.rejects(addInstances(late, 'alfa'), isAway);
     await Promise.all([store.close(), late.close()]);
@@ -228,7 +219,7 @@ describe('ownership locks', () => {
     one.onLost((reason) => lost.push(reason));
     assert.equal(await one.tryLock(9, 1), true);
     const before = one.backendPid;
-    await asAdmin((client) => client.query('select pg_terminate_backend($1)', [before]));
+    await asAdmin(postgres.url, (client) => client.query('select pg_terminate_backend($1)', [before]));
     await until('lost', () => lost.length === 1);
     await until('free for others', () => two.tryLock(9, 1));
     await until('back', () => one.backendPid !== null);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { type LoopbackServer, startLoopbackServer } from '../../platform/loopback-server.testing.ts';
 import type { ClusterAgentConfig } from './agent-config.ts';
 import { AttemptStopped, LeaseLeft } from './agent-error.ts';
 import { attemptContext, failureOf, sampleTicket } from './attempt.testing.ts';
@@ -16,7 +16,7 @@ type Seen = { route: string; authorization: string | undefined; body: string };
 /** How the other cluster answers a route; undefined = as one whose ticket is done at once. */
 type Answer = (response: ServerResponse, nth: number) => void;
 
-let server: Server;
+let site: LoopbackServer;
 let address: string;
 let folder: string;
 let seen: Seen[] = [];
@@ -42,20 +42,16 @@ function routeOf({ url }: IncomingMessage): string {
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'colmeia-faults-'));
   writeFileSync(join(folder, 'key'), 'secret-key-1\n', { mode: 0o600 });
-  server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
+  site = await startLoopbackServer((request, response, body) => {
     const route = routeOf(request);
-    seen.push({ route, authorization: request.headers.authorization, body });
+    seen.push({ route, authorization: request.headers.authorization, body: body.toString() });
     const nth = seen.filter((call) => call.route === route).length;
     (answers[route] ?? USUAL[route])!(response, nth);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`;
+  address = `${site.address}/base/`;
 });
-after(() => {
-  server.closeAllConnections();
-  server.close();
+after(async () => {
+  await site.close();
   rmSync(folder, { recursive: true });
 });
 beforeEach(() => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { type LoopbackServer, startLoopbackServer } from '../../platform/loopback-server.testing.ts';
 import type { HttpAgentConfig } from './agent-config.ts';
 import { AttemptStopped } from './agent-error.ts';
 import { attemptContext, failureOf, sampleTicket } from './attempt.testing.ts';
@@ -14,7 +14,7 @@ import { parseAgentConfig } from './parse-agent-config.ts';
 
 type Seen = { url: string; headers: IncomingMessage['headers']; body: string };
 
-let server: Server;
+let site: LoopbackServer;
 let address: string;
 let folder: string;
 let seen: Seen[] = [];
@@ -23,18 +23,14 @@ let answer: (response: ServerResponse, n: number) => void = (response) => respon
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'colmeia-http-'));
   writeFileSync(join(folder, 'secret'), 'whsec-1\n');
-  server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    seen.push({ url: request.url!, headers: request.headers, body });
+  site = await startLoopbackServer((request, response, body) => {
+    seen.push({ url: request.url!, headers: request.headers, body: body.toString() });
     answer(response, seen.length);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  ({ address } = site);
 });
-after(() => {
-  server.closeAllConnections();
-  server.close();
+after(async () => {
+  await site.close();
   rmSync(folder, { recursive: true });
 });
 beforeEach(() => {

@@ -4,15 +4,15 @@ import { decodeCursor, pageLimit, pageOf } from '../../platform/page.ts';
 import { filterOf, mustHave } from '../../trust/identity/may.ts';
 import { actorOf, SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { Context } from '../context.ts';
-import { instanceNoOf, leaseIdOf, parseTicketId } from '../plans/plan.ts';
-import { findTicket } from '../plans/plan-store.ts';
+import { findTicketById } from '../plans/find-ticket.ts';
+import { leaseIdOf } from '../plans/plan.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
 import { agentKeyOf } from './agent.ts';
 import { mustActAs } from './agent-operations.ts';
 import { inOrder, placeOf, type InboxPlace } from './inbox.ts';
 
-export function inboxOperations({ writers, instances, registry, store }: Context): Colmeia['inbox'] {
+export function inboxOperations({ writers, registry, store }: Context): Colmeia['inbox'] {
   return {
     async list(who, query) {
       mustHave(who, 'read');
@@ -34,26 +34,22 @@ export function inboxOperations({ writers, instances, registry, store }: Context
     async claim(who, ticketId, { agent_id: agentId }) {
       mustHave(who, 'approve');
       if (who.kind === 'agent') mustActAs(who, agentId);
-      const notFound = new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
-      const place = parseTicketId(ticketId);
-      const company = place && (await instances.byNo(instanceNoOf(place.key)));
-      if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
-      const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
-      if (found === null) throw notFound;
+      const { of, ticket } = await findTicketById(store, who, ticketId);
       // An agent means itself; an operator the company's own person before the fleet's.
-      const homes = who.kind === 'operator' ? [company.name, null] : [who.instance];
+      const homes = who.kind === 'operator' ? [of.instance, null] : [who.instance];
       const person = homes.map((home) => registry.get(agentKeyOf(home, agentId))).find((one) => one !== undefined);
       if (person?.spec.kind !== 'person')
         throw new ColmeiaError('AGENT_NOT_FOUND', `no person "${agentId}" is registered`);
-      const message = whyNot(person.scheduler, found.ticket.spec);
+      const message = whyNot(person.scheduler, ticket.spec);
       if (message !== null)
         throw new ColmeiaError('INVALID_REQUEST', `"${agentId}" ${message}`, {
           faults: [{ path: 'agent_id', message }],
         });
-      const { key, n } = place;
+      const { instance, key } = of;
+      const { n } = ticket;
       const by = { by: actorOf(who) };
-      const fence = await writers.at(company.name, (writer) =>
-        writer.claim({ instance: company.name, key, n, agent: person.key, who: by }),
+      const fence = await writers.at(instance, (writer) =>
+        writer.claim({ instance, key, n, agent: person.key, who: by }),
       );
       return { ticket_id: ticketId, agent_id: agentId, lease_id: leaseIdOf(key, n, fence), fencing_token: fence };
     },

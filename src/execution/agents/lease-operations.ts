@@ -7,7 +7,8 @@ import type { Context } from '../context.ts';
 import { attemptsOf, tokenOf } from '../flow/attempt.ts';
 import type { LeaseRef } from '../flow/company-writer.ts';
 import type { ErrorClass } from '../flow/flow-state.ts';
-import { instanceNoOf, leaseIdOf, parseLeaseId, parseTicketId, ticketIdOf } from '../plans/plan.ts';
+import { findTicketById } from '../plans/find-ticket.ts';
+import { instanceNoOf, leaseIdOf, parseLeaseId, ticketIdOf } from '../plans/plan.ts';
 import { findTicket } from '../plans/plan-store.ts';
 import { agentIdOf, agentKeyOf } from './agent.ts';
 import { completeTicket } from './complete-ticket.ts';
@@ -120,19 +121,14 @@ export function leaseOperations(context: Context): Colmeia['leases'] {
       const parsed = parseRecord('ExecutionResult', value);
       if (!parsed.ok) return refuse(parsed.faults);
       const { ticket_id, status, result, error_message, agent_id } = parsed.record;
-      const notFound = new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticket_id}" not found`);
-      const place = parseTicketId(ticket_id);
-      const company = place && (await instances.byNo(instanceNoOf(place.key)));
-      if (!place || !company || (who.instance !== null && who.instance !== company.name)) throw notFound;
-      const found = await findTicket(store, { as: 'coordinator' }, place.key, place.n);
-      if (found === null) throw notFound;
-      const running = attemptsOf(found.ticket).find((attempt) => agentIdOf(attempt.agent) === agent_id);
-      const { fence, agent } = running ?? { fence: tokenOf(found.ticket), agent: found.ticket.agent };
+      const { of, ticket } = await findTicketById(store, who, ticket_id);
+      const running = attemptsOf(ticket).find((attempt) => agentIdOf(attempt.agent) === agent_id);
+      const { fence, agent } = running ?? { fence: tokenOf(ticket), agent: ticket.agent };
       const given = result.metadata.fencing_token;
       if (agent === null || agentIdOf(agent) !== agent_id || (given !== undefined && Number(given) !== fence)) {
         throw new ColmeiaError('LEASE_FENCED', `agent "${agent_id}" does not hold ticket "${ticket_id}"`);
       }
-      const leaseId = leaseIdOf(place.key, place.n, fence);
+      const leaseId = leaseIdOf(of.key, ticket.n, fence);
       const lease = await find(who, leaseId, fence);
       if (status === 'RUNNING') {
         await writers.at(lease.instance, (writer) => writer.heartbeat({ ...lease, logs: result.logs }));

@@ -1,93 +1,38 @@
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { sampleDecision } from '../../../test/flow/sample-decision.ts';
 import type { Colmeia } from '../../colmeia.ts';
+import { startLoopbackServer } from '../../platform/loopback-server.testing.ts';
 import { LOCAL_OPERATOR } from '../../trust/identity/principal.ts';
 
-export type Received = { url: string; headers: http.IncomingHttpHeaders; body: Buffer };
+export type Received = { url: string; headers: IncomingHttpHeaders; body: Buffer };
 
 /** A receiver on loopback that answers as it is told. */
 export async function receiver(answer: (received: Received) => number) {
   const received: Received[] = [];
-  const server = http.createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const one = { url: request.url!, headers: request.headers, body: Buffer.concat(chunks) };
-      const status = answer(one);
-      if (status < 300) received.push(one);
-      response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    });
+  const { address, close } = await startLoopbackServer(({ url, headers }, response, body) => {
+    const one = { url: url!, headers, body };
+    const status = answer(one);
+    if (status < 300) received.push(one);
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    received,
-    close: () => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { url: address, received, close };
 }
 
 /** A decision to build and then to test; `more` goes into the plan. */
 export function decision(planId: string, more: Record<string, unknown> = {}): Record<string, unknown> {
-  const task = (task_id: string, task_type: string, dependencies: string[]) => ({
-    task_id,
-    task_type,
-    description: task_id,
-    dependencies,
-    estimated_duration_ms: 1_000,
+  const ids = { intent_id: 'i', correlation_id: 'c', created_at: Date.now() };
+  return sampleDecision(planId, TASKS, {
+    plan: { ...ids, ...more },
+    decision: { ...ids, decision_id: `d-${planId}` },
   });
-  return {
-    decision_id: `d-${planId}`,
-    plan_id: planId,
-    intent_id: 'i',
-    correlation_id: 'c',
-    final_decision: 'approve',
-    consensus_method: 'voting',
-    aggregated_confidence: 1,
-    aggregated_risk: 0,
-    specialist_votes: [],
-    explainability_token: '',
-    reasoning_summary: '',
-    compliance_checks: {},
-    consensus_metrics: {
-      divergence_score: 0,
-      convergence_time_ms: 1,
-      unanimous: true,
-      fallback_used: false,
-      pheromone_strength: 0,
-      bayesian_confidence: 1,
-      voting_confidence: 1,
-    },
-    guardrails_triggered: [],
-    requires_human_review: false,
-    created_at: Date.now(),
-    metadata: {},
-    hash: '',
-    cognitive_plan: {
-      plan_id: planId,
-      intent_id: 'i',
-      correlation_id: 'c',
-      tasks: [task('build', 'BUILD', []), task('test', 'TEST', ['build'])],
-      execution_order: ['build', 'test'],
-      risk_score: 0,
-      risk_band: 'low',
-      risk_factors: {},
-      explainability_token: '',
-      reasoning_summary: '',
-      created_at: Date.now(),
-      complexity_score: 0,
-      original_domain: 'TECHNICAL',
-      original_priority: 'normal',
-      original_security_level: 'internal',
-      metadata: {},
-      ...more,
-    },
-  };
 }
+
+const TASKS = [
+  { id: 'build', type: 'BUILD' },
+  { id: 'test', type: 'TEST', after: ['build'] },
+];
 
 /** Works off tickets until `plans` plans are at their end; `how` may name the error class that an attempt fails with. */
 export async function workOff(

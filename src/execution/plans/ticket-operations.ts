@@ -9,9 +9,10 @@ import { typeOf } from '../scheduling/outcome.ts';
 import { hideOthers } from '../swarm/hide-others.ts';
 import { whyEnded } from '../swarm/why-ticket.ts';
 import { findPlan } from './find-plan.ts';
+import { findTicketById } from './find-ticket.ts';
 import { tokenOf } from '../flow/attempt.ts';
-import { leaseIdOf, parseTicketId } from './plan.ts';
-import { findTicket, listTickets, listTicketsOf, type FoundTicket, type KeptPlan } from './plan-store.ts';
+import { leaseIdOf } from './plan.ts';
+import { listTickets, listTicketsOf, type FoundTicket, type KeptPlan } from './plan-store.ts';
 import { priorityScore } from './priority-score.ts';
 import { ticketRecord } from './ticket-record.ts';
 
@@ -32,20 +33,14 @@ export function ticketOperations(context: Context): Colmeia['tickets'] {
     async get(who, ticketId) {
       mustHave(who, 'read');
       if (who.kind === 'agent' && who.instance === null) mustDirect(who);
-      const place = parseTicketId(ticketId);
-      const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
-      if (!found) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
-      return ticketView(context, found);
+      return ticketView(context, await findTicketById(store, who, ticketId));
     },
     async why(who, ticketId) {
       mustHave(who, 'read');
       mustDirect(who);
-      const place = parseTicketId(ticketId);
-      const found = place && (await findTicket(store, scopeOf(who), place.key, place.n));
-      if (!found) throw new ColmeiaError('TICKET_NOT_FOUND', `ticket "${ticketId}" not found`);
-      const { of, ticket } = found;
-      const { instance } = of;
-      const live = await context.writers.at(instance, (writer) => writer.why({ instance, ...place }));
+      const { of, ticket } = await findTicketById(store, who, ticketId);
+      const { instance, key } = of;
+      const live = await context.writers.at(instance, (writer) => writer.why({ instance, key, n: ticket.n }));
       if (live !== null) return hideOthers(who, live);
       const task_type = typeOf(ticket.spec);
       const ended = { ticket_id: ticketId, plan_id: of.plan_id, instance, task_type, state: ticket.status };

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { test, type TestContext } from 'node:test';
-import type { FastifyBaseLogger } from 'fastify';
 import type { Colmeia, EventQuery, StreamedEvent } from '../../colmeia.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { AUTHORIZED, colmeiaDouble } from './colmeia.testing.ts';
+import { logInto } from './failure-log.testing.ts';
 import { startHttpServer } from './server.ts';
 import type { HttpLimits } from './http-limits.ts';
 
@@ -201,20 +201,7 @@ test('bytes that are no HTTP are refused in the form of every error', async (t) 
 
 test('a client that goes away in the middle of its body is no fault of ours', async (t) => {
   const failures: unknown[] = [];
-  const quiet = (): void => {};
-  const write = (found: unknown): void => void failures.push(found);
-  const log = {
-    level: 'info',
-    error: write,
-    fatal: write,
-    warn: quiet,
-    info: quiet,
-    debug: quiet,
-    trace: quiet,
-    silent: quiet,
-    child: () => log,
-  };
-  const server = await startHttpServer({ colmeia: colmeiaDouble(), port: 0, log: log as unknown as FastifyBaseLogger });
+  const server = await startHttpServer({ colmeia: colmeiaDouble(), port: 0, log: logInto(failures) });
   t.after(() => server.close());
   const url = new URL(server.address);
   const socket = net.connect(Number(url.port), url.hostname);

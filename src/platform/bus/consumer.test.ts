@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../clock.ts';
-import type { Scope, Store } from '../store/store.ts';
+import type { Scope } from '../store/store.ts';
 import { startConsumer, type ConsumerOptions } from './consumer.ts';
 import { JournalFeed } from './journal-feed.ts';
 import { names, said, TestJournal, until } from './journal.testing.ts';
 
 const log = (): void => undefined;
 
-let store: Store;
-let journal: TestJournal;
-
-before(async () => {
-  journal = await TestJournal.open();
-  ({ store } = journal);
-});
+const journal = await TestJournal.open();
+const { store } = journal;
 after(() => store.close());
 
 describe('startConsumer', () => {
