@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
+import type { RegisteredCompany } from './instance-contexts.ts';
 import { layOutFolder } from './lay-out-folder.ts';
 
 /** A new parent folder of companies, removed when the tests of the file have ended. */
@@ -25,4 +26,10 @@ export const COMPANY_VALUES = {
 export function layOutCompany(instancesFolder: string, name = 'acme', template = 'default'): Promise<string> {
   const values = { ...COMPANY_VALUES, template };
   return layOutFolder({ instancesFolder, name, folder: null, template, values, ifExists: 'refuse' });
+}
+
+/** A company as the registry has it after create. */
+export function registeredCompany(name: string, more: Partial<RegisteredCompany> = {}): RegisteredCompany {
+  const settings = { tier: 'bronze', strategy: 'hybrid', template: 'default', budget_usd: null } as const;
+  return { name, ...settings, state: 'active', initialized: false, folder: null, ...more };
 }

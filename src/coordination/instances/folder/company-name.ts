@@ -1,7 +1,7 @@
 import { ColmeiaError, type Fault } from '../../../platform/errors.ts';
 
 /** Longest name of a new company: it fits names of databases and projects. */
-export const NAME_LIMIT = 40;
+const NAME_LIMIT = 40;
 
 /** Names that were given before there was a rule may be longer; all of them are safe as names of files. */
 const EXISTING = /^[a-z][a-z0-9-]{0,62}$/;

@@ -40,7 +40,9 @@ export function withEnvValues(text: string, values: ReadonlyMap<string, string>)
   let result = text;
   for (const { name, start, end } of parseEnvFile(text).entries.toReversed()) {
     const value = values.get(name);
-    if (value !== undefined) result = result.slice(0, start) + quoted(value) + result.slice(end);
+    if (value === undefined) continue;
+    const gap = text[end] === '#' ? ' ' : ''; // of a comment behind no value at all
+    result = result.slice(0, start) + quoted(value) + gap + result.slice(end);
   }
   return result;
 }

@@ -40,8 +40,11 @@ export class UnreadableFile extends Error {
  * The real path of something in a folder; throws UnreadableFile `outside` when a link leads out of it. `relative` is a name
  * that was found in the folder or that the code knows, never a caller's.
  */
-async function insideOf(folder: string, relative: string): Promise<string> {
-  const [root, target] = await Promise.all([fs.realpath(folder), fs.realpath(path.join(folder, relative))]);
+export async function insideOf(folder: string, relative: string): Promise<string> {
+  const places = Promise.all([fs.realpath(folder), fs.realpath(path.join(folder, relative))]);
+  const [root, target] = await places.catch((error: unknown) => {
+    throw unreadable(error);
+  });
   if (target !== root && !target.startsWith(root + path.sep))
     throw new UnreadableFile('outside', 'is a link to a place outside of the folder');
   return target;

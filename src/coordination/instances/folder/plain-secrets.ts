@@ -60,6 +60,7 @@ export function takeSecrets(file: string, value: unknown): { value: unknown; fou
 
 /** `mcpServers.github.env.TOKEN` → `mcp_github_token`. */
 function pathName(at: readonly (string | number)[]): string {
-  const steps = at[0] === 'mcpServers' ? ['mcp', at[1]!, ...at.slice(3)] : at;
-  return steps.join('_');
+  if (at[0] !== 'mcpServers') return at.join('_');
+  const [, server, part, ...rest] = at;
+  return ['mcp', server, ...(part === 'env' || part === 'headers' ? [] : [part]), ...rest].join('_');
 }

@@ -1,11 +1,12 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { ColmeiaError } from '../../../platform/errors.ts';
 import type { CompanyFault } from '../instance-views.ts';
 import { companyFault } from '../validation/validation-codes.ts';
-import type { AtlassianConfig, CompanyConfig, ComponentManifest, McpConfig, SupabaseConfig } from './company-config.ts';
-import { isCompanyName } from './company-name.ts';
+import type { AtlassianConfig, CompanyConfig, McpConfig, SupabaseConfig } from './company-config.ts';
 import { envValues, parseEnvFile } from './env-file.ts';
-import { COMPANY_FILES, COMPANY_FOLDERS, listNames, readText } from './instance-folder.ts';
+import { COMPANY_FILES, COMPANY_FOLDERS, readText } from './instance-folder.ts';
+import { readComponents, type Component } from './read-components.ts';
 import { secretsOfEnv } from './plain-secrets.ts';
 import {
   placeOf,
@@ -16,8 +17,6 @@ import {
   type SecretPlace,
 } from './read-json-file.ts';
 import { FILES_LIMIT, readSqlFiles, type SqlFile } from './read-sql-files.ts';
-
-export type Component = { name: string; path: string; manifest: ComponentManifest | null };
 
 /** A folder as read. A file that is missing or wrong is null; `faults` says why. No value of a secret is in it. */
 export type FolderReading = {
@@ -35,9 +34,6 @@ export type FolderReading = {
   seeds: SqlFile[];
   faults: CompanyFault[];
 };
-
-const COMPONENTS_LIMIT = 200;
-const MANIFEST_LIMIT = 64 * 1024;
 
 /**
  * Reads the folder of a company as a person may have left it: nothing is executed, links out of it are not followed, every
@@ -74,6 +70,21 @@ export async function readFolder(folder: string): Promise<FolderReading> {
     }
   }
   return { folder, config, supabase, atlassian, mcp, env, secrets, components, migrations, seeds, faults };
+}
+
+/**
+ * The migrations and seeds of a company, with their text, for its database. Throws INSTANCE_INVALID with every fault when one of
+ * the files cannot be used: running the others would leave them in the wrong order.
+ */
+export async function readCompanySql(folder: string): Promise<{ migrations: SqlFile[]; seeds: SqlFile[] }> {
+  const { migrations, seeds, faults } = await readFolder(folder);
+  const wrong = faults.filter(
+    (fault) => fault.severity === 'error' && /^$|(^|\/)(migrations|seeds)(\/|$)/.test(fault.place),
+  );
+  if (wrong.length === 0) return { migrations, seeds };
+  throw new ColmeiaError('INSTANCE_INVALID', wrong[0]!.message, {
+    faults: wrong.map(({ place, message }) => ({ path: place, message })),
+  });
 }
 
 function nothingIn(folder: string, fault: CompanyFault): FolderReading {
@@ -143,51 +154,4 @@ async function readEnv(folder: string): Promise<ReadFile<Record<string, string>>
   const hidden = new Set(secrets.map((secret) => secret.place));
   const open = [...envValues(entries)].filter(([name]) => !hidden.has(`.env: ${name}`));
   return { value: Object.fromEntries(open), faults, secrets };
-}
-
-async function readComponents(folder: string): Promise<ReadFile<Component[]>> {
-  const faults: CompanyFault[] = [];
-  const secrets: SecretPlace[] = [];
-  const components: Component[] = [];
-  try {
-    for (const entry of await listNames(folder, 'microservices', COMPONENTS_LIMIT)) {
-      if (!entry.isFolder || entry.name.startsWith('.')) continue;
-      const place = `microservices/${entry.name}`;
-      if (!isCompanyName(entry.name)) {
-        faults.push(
-          companyFault(
-            'COMPONENT_INVALID',
-            place,
-            'its name must be lower-case letters, digits or hyphens',
-            'Rename its folder.',
-          ),
-        );
-        continue;
-      }
-      const manifest = await readManifest(folder, entry.name);
-      faults.push(...manifest.faults);
-      secrets.push(...manifest.secrets);
-      components.push({ name: entry.name, path: path.join(folder, place), manifest: manifest.value });
-    }
-  } catch (error) {
-    faults.push(unreadableFault('microservices', error));
-  }
-  return { value: components, faults, secrets };
-}
-
-async function readManifest(folder: string, name: string): Promise<ReadFile<ComponentManifest>> {
-  const relative = `microservices/${name}/component.json`;
-  const read = await readJsonFile<ComponentManifest>({
-    folder,
-    relative,
-    schema: 'component',
-    limit: MANIFEST_LIMIT,
-    isOptional: true,
-  });
-  if (read.value === null && read.faults.length === 0) {
-    read.faults.push(companyFault('COMPONENT_WITHOUT_MANIFEST', relative, `${name} has no component.json`));
-  } else if (read.value !== null && read.value.name !== name) {
-    read.faults.push(companyFault('COMPONENT_INVALID', `${relative}: name`, `must be "${name}", as its folder`));
-  }
-  return read;
 }

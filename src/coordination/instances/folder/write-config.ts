@@ -6,7 +6,7 @@ import { replaceFile } from './replace-file.ts';
 
 /**
  * Sets one value of a JSON file of a company, at a path of names such as `['jira', 'project_key']`; objects on the way that
- * are not there are made, items of lists are not. The rest of the text stays as the user wrote it. Throws CONFIG_INVALID when the file is no JSON.
+ * are not there are made, items of lists are not. The rest of the text stays as the user wrote it. Throws INSTANCE_INVALID when the file is no JSON.
  */
 export async function writeConfigValue(
   folder: string,
@@ -18,7 +18,7 @@ export async function writeConfigValue(
   const changed = withJsonValue(text, names, value);
   if (changed === null) {
     const message = `${file} cannot be changed: it is no JSON object, or has something else at ${names.join('.')}`;
-    throw new ColmeiaError('CONFIG_INVALID', message, { faults: [{ path: `${file}: ${names.join('.')}`, message }] });
+    throw new ColmeiaError('INSTANCE_INVALID', message, { faults: [{ path: `${file}: ${names.join('.')}`, message }] });
   }
   if (changed !== text) await replaceFile(path.join(folder, file), changed, mode);
 }
