@@ -1,5 +1,6 @@
 import type { AgentView, InboxItem, InstanceView, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
 import type { RecordedEvent } from '../../trust/audit/journal.ts';
+import type { SecretView } from '../../trust/secrets/secret-operations.ts';
 import { type Column, formatDuration, formatTime } from './table.ts';
 
 export const PLAN_COLUMNS: Column<PlanSummary>[] = [
@@ -61,9 +62,19 @@ export const KEY_COLUMNS: Column<KeyView>[] = [
   { title: 'KIND', value: (key) => key.kind },
   { title: 'COMPANY', value: (key) => key.instance ?? 'all', shrinks: true },
   { title: 'AGENT', value: (key) => key.agent_id, shrinks: true },
+  { title: 'SCOPES', value: (key) => key.scopes.join(','), shrinks: true },
+  { title: 'SUBJECT', value: (key) => key.subject, shrinks: true },
   { title: 'CREATED', value: (key) => formatTime(key.created_at) },
+  { title: 'USED', value: (key) => formatTime(key.last_used_at) },
   { title: 'EXPIRES', value: (key) => formatTime(key.expires_at) },
   { title: 'REVOKED', value: (key) => formatTime(key.revoked_at) },
+];
+
+export const SECRET_COLUMNS: Column<SecretView>[] = [
+  { title: 'SECRET', value: (secret) => secret.name },
+  { title: 'VERSION', value: (secret) => secret.version, align: 'right' },
+  { title: 'SET', value: (secret) => formatTime(secret.created_at) },
+  { title: 'BY', value: (secret) => secret.created_by, shrinks: true },
 ];
 
 export const AUDIT_COLUMNS: Column<RecordedEvent>[] = [
