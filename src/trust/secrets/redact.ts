@@ -15,7 +15,7 @@ const LINES = 200;
 export class Redactor {
   /** Value → the texts it is looked for as; in order of use. */
   readonly #forms = new Map<string, readonly string[]>();
-  /** First characters → the texts that begin with them, longest first. */
+  /** First characters → the texts that begin with them. */
   #byStart = new Map<string, string[]>();
 
   learn(secret: Secret): void {
@@ -45,12 +45,13 @@ export class Redactor {
 
   /** How many characters from here are of a secret; 0 = none. */
   #hiddenAt(text: string, at: number): number {
+    let longest = 0;
     for (const form of this.#byStart.get(text.slice(at, at + SHORTEST)) ?? []) {
       let length = SHORTEST;
       while (length < form.length && text[at + length] === form[length]) length++;
-      if (length === form.length || length >= Math.min(form.length / 2, CUT_LENGTH)) return length;
+      if (length >= Math.min(form.length / 2, CUT_LENGTH)) longest = Math.max(longest, length);
     }
-    return 0;
+    return longest;
   }
 }
 
@@ -65,7 +66,6 @@ function byStart(forms: readonly string[]): Map<string, string[]> {
     if (others === undefined) found.set(start, [form]);
     else others.push(form);
   }
-  for (const same of found.values()) same.sort((one, other) => other.length - one.length);
   return found;
 }
 
