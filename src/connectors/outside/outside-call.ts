@@ -49,6 +49,8 @@ export type OutsideAnswer = {
   headers: Headers;
   /** Parsed JSON; null = the answer has no body. */
   body: unknown;
+  /** Nothing was sent: the site is open for a dry run. */
+  dry: boolean;
 };
 
 /** Values of a query may be anything, so only the names stay. */

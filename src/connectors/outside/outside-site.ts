@@ -152,7 +152,7 @@ class Site {
   }
 
   async request(call: OutsideRequest): Promise<OutsideAnswer> {
-    const { method, timeoutMs, deadlineMs, signal } = call;
+    const { method, deadlineMs, signal } = call;
     const secrets: string[] = [];
     const headers = new Headers({ accept: 'application/json', ...call.headers });
     let body: Uint8Array<ArrayBuffer> | null = null;
@@ -162,10 +162,11 @@ class Site {
     }
     const sending = { method, url: this.#urlOf(call), headers, body };
     const terms = { ...this.#termsOf(sending), wantsJson: true, accept: call.accept ?? [] };
-    if (call.idempotent !== undefined) terms.isIdempotent = call.idempotent;
-    if (timeoutMs !== undefined) terms.timeoutMs = timeoutMs;
+    terms.isIdempotent = call.idempotent ?? terms.isIdempotent;
+    terms.timeoutMs = call.timeoutMs ?? terms.timeoutMs;
     const answer = await this.#call(sending, terms, { deadlineMs, signal: signal ?? null, secrets });
-    return { status: answer.status, headers: answer.headers, body: readJson(answer)?.value ?? null };
+    const dry = this.#options.dryRun === true && terms.changes;
+    return { status: answer.status, headers: answer.headers, body: readJson(answer)?.value ?? null, dry };
   }
 
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
@@ -365,8 +366,8 @@ class Site {
   }
 
   #backoffMs(attempts: number): number {
-    const ceiling = Math.min(LONGEST_BACKOFF_MS, (this.#options.retryBaseMs ?? 500) * 2 ** (attempts - 1));
-    return Math.round(ceiling * (0.5 + this.#options.random() / 2));
+    const { random, retryBaseMs = 500 } = this.#options;
+    return Math.round(Math.min(LONGEST_BACKOFF_MS, retryBaseMs * 2 ** (attempts - 1)) * (0.5 + random() / 2));
   }
 
   #failed({ method, url }: Sending, failure: Failure, { attempts }: Progress, retryAfterMs: number): ColmeiaError {
@@ -395,6 +396,5 @@ class Site {
 }
 
 const dryAnswer = (): Answer => ({ kind: 'answer', status: 202, headers: new Headers(), bytes: new Uint8Array() });
-
 const shuttingDown = (name: string): ColmeiaError =>
   new ColmeiaError('SHUTTING_DOWN', `${name}: calls to it have ended`);

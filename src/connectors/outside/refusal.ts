@@ -1,4 +1,5 @@
 import { Secret, withoutUrlPasswords } from '../../platform/secret.ts';
+import { knownSecrets, Redactor } from '../../trust/secrets/redact.ts';
 
 /** Of a site's words in an error. */
 const LONGEST = 500;
@@ -13,12 +14,11 @@ export function wordsOf(body: unknown): string {
   return words.replaceAll(/[\u0000-\u001f\u007f\s]+/g, ' ').trim();
 }
 
-/** The text without any of the secrets, no longer than an error should be. */
+/** The text without any of the secrets, nor others that this process has used, no longer than an error should be. */
 export function withoutSecrets(text: string, secrets: Iterable<string>): string {
-  let clean = text;
-  const longestFirst = [...secrets].filter((secret) => secret.length >= 4).toSorted((a, b) => b.length - a.length);
-  for (const secret of longestFirst) clean = clean.replaceAll(secret, '[secret]');
-  clean = withoutUrlPasswords(clean);
+  const redactor = new Redactor();
+  for (const secret of secrets) redactor.learn(new Secret(secret));
+  const clean = withoutUrlPasswords(knownSecrets.redact(redactor.redact(text)));
   return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean;
 }
 
