@@ -2,26 +2,24 @@ import { ColmeiaError } from '../../platform/errors.ts';
 import { EMPTY_HEAD, type JournalEvent, type JournalWriter } from '../../trust/audit/journal.ts';
 import type { Lease } from '../agents/agent.ts';
 import type { TicketSpec } from '../plans/ticket.ts';
-import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
 import { plainDispatcher, type Dispatcher } from '../scheduling/dispatcher.ts';
 import { Admission } from './admission.ts';
 import { hasFailed, tokenOf } from './attempt.ts';
 import { claimTicket } from './claim-ticket.ts';
+import { fillBatch, type BatchSources } from './fill-batch.ts';
 import type { FlowEngineOptions } from './flow-engine-options.ts';
 import { ENGINE, FlowBatch, type AgentUsage, type By } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
-import { appendOne, findKept, findKnown, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
-import { BATCH_LIMIT, GroupCommit } from './group-commit.ts';
+import { appendOne, findKept, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
+import { GroupCommit } from './group-commit.ts';
 import type { LeaseRef } from './company-writer.ts';
 import type { LivePlan, PlanContent } from './live-plan.ts';
-import { applySubmission, notOwner, remember } from './owned-company.ts';
+import { applySubmission, notOwner } from './owned-company.ts';
 import { OwnedPlans } from './owned-plans.ts';
+import { judgeRefusal } from './refused-flush.ts';
 import type { Submission, Submitted } from './submission.ts';
 
 export type { CommittedRow, FlowEngineOptions } from './flow-engine-options.ts';
-
-/** Leases that one commit begins, at most. */
-const LEASE_LIMIT = 10 * BATCH_LIMIT;
 
 /**
  * The one writer of the companies this process owns, and the SQL interpreter of decide(). Open plans live in memory;
@@ -32,6 +30,7 @@ export class FlowEngine implements JournalWriter {
   readonly dispatcher: Dispatcher;
   readonly #options: FlowEngineOptions;
   readonly #owned: OwnedPlans;
+  readonly #sources: BatchSources;
   readonly #commits: GroupCommit<FlowBatch>;
   /** Companies whose memory may differ from the database. */
   readonly #stale = new Set<string>();
@@ -44,6 +43,7 @@ export class FlowEngine implements JournalWriter {
     const { registry, clock, store } = options;
     this.dispatcher = options.dispatcher ?? plainDispatcher(options.random);
     this.#owned = new OwnedPlans(registry, this.dispatcher, options.watch);
+    this.#sources = { ...options, owned: this.#owned, dispatcher: this.dispatcher };
     this.#commits = new GroupCommit<FlowBatch>({
       clock,
       overlaps: store.tier === 'server',
@@ -51,7 +51,8 @@ export class FlowEngine implements JournalWriter {
       send: (batch, before) => this.#send(batch, before),
       commit: (batch) => this.#commit(batch),
       takeBack: (batch) => this.#owned.takeBack(batch),
-      refused: (error, failed, built) => this.#refused(error, failed, built),
+      refused: (error, failed, built) =>
+        judgeRefusal(error, failed, built, { ...options, owned: this.#owned, stale: this.#stale, now: this.#lastAt }),
       needsRepair: () => this.#stale.size > 0,
       repair: () => this.#reload(),
       stumbled: (error) => {
@@ -304,10 +305,9 @@ export class FlowEngine implements JournalWriter {
     return plan;
   }
 
-  /** Adds what time and agents make possible. Without an event only what is derived has changed, the time of the next wake. */
+  /** Without an event only what is derived has changed, the time of the next wake. */
   #send(batch: FlowBatch, before: FlowBatch | null): Promise<void> | null {
-    this.#applyDue(batch);
-    this.#schedule(batch, before);
+    fillBatch(batch, before, this.#sources);
     if (batch.isEmpty) {
       this.#owned.promote(batch);
       this.#owned.setTimers(batch);
@@ -322,94 +322,10 @@ export class FlowEngine implements JournalWriter {
     return store.flush(args).finally(() => onFlushed?.(performance.now() - sentAt, events));
   }
 
-  #applyDue(batch: FlowBatch): void {
-    const { registry, random } = this.#options;
-    for (const key of this.#owned.timers.take(batch.at, BATCH_LIMIT)) {
-      const plan = this.plan(key);
-      if (plan) batch.step(plan, { type: 'due', at: batch.at, jitter: random() }, ENGINE);
-    }
-    for (const { plan, event } of this.#options.watch?.take(batch.at) ?? [])
-      batch.log(plan.instance, { ...event, ...ENGINE, plan: plan.plan_id }, plan.key);
-    for (const lease of registry.takeExpired(batch.at)) {
-      const { n, fence } = lease;
-      const plan = this.plan(lease.plan);
-      const error = registry.whyExpired(lease);
-      const lost = { type: 'lost', n, fence, error, retryAfterMs: null, jitter: random() } as const;
-      if (plan && batch.holds(plan, n, fence)) {
-        batch.endAttempt(plan, n, { ...lost, at: batch.at }, ENGINE);
-        batch.expired.push(lease);
-      } else registry.end(lease.leaseId);
-    }
-  }
-
-  /** `before`: the batch whose leases are granted and ended only after this one is sent. */
-  #schedule(batch: FlowBatch, before: FlowBatch | null): void {
-    const { dispatcher } = this;
-    const isOverdue = dispatcher.overdueAt <= batch.at;
-    if (dispatcher.size === 0 && !isOverdue) return;
-    const { registry, onScheduled } = this.#options;
-    const startedAt = performance.now();
-    const candidates = registry.candidates(batch.freed, before);
-    for (const candidate of candidates) candidate.free -= batch.taken.get(candidate.key) ?? 0; // by copies
-    const assignments = dispatcher.schedule(candidates, batch.at, LEASE_LIMIT);
-    onScheduled?.(performance.now() - startedAt, assignments);
-    const byPlan = new Map<number, { n: number; agent: string }[]>();
-    for (const { ticket, agent } of assignments) {
-      batch.taken.set(agent, (batch.taken.get(agent) ?? 0) + 1);
-      const leases = byPlan.get(ticket.plan);
-      if (leases) leases.push({ n: ticket.n, agent });
-      else byPlan.set(ticket.plan, [{ n: ticket.n, agent }]);
-    }
-    for (const [key, leases] of byPlan) {
-      const plan = batch.drafts.get(key)?.plan ?? this.plan(key)!;
-      batch.step(plan, { type: 'leased', at: batch.at, leases }, ENGINE);
-    }
-    if (isOverdue) this.#copyOverdue(batch, candidates);
-  }
-
-  /** Attempts that take too long get a second one, at agents that still have room. */
-  #copyOverdue(batch: FlowBatch, candidates: readonly SchedulerAgent[]): void {
-    const free = candidates.filter(({ key, free: room }) => room > (batch.taken.get(key) ?? 0));
-    for (const { plan: key, n, agent } of this.dispatcher.takeOverdue(batch.at, free)) {
-      const plan = this.plan(key);
-      if (plan) batch.copy(plan, n, agent);
-    }
-  }
-
   #commit(batch: FlowBatch): void {
     this.#owned.settle(batch);
     for (const lease of batch.undelivered) this.release(lease);
     this.#options.onCommitted(batch.committed());
-  }
-
-  /**
-   * A plan id that exists is a decision sent again that memory did not know: it is looked up and the changes tried again.
-   * A refused guard is another writer: the companies are loaded again, then the changes are tried again; a value that
-   * cannot be kept spoils only its own change. After anything else the callers are told, and as the commit may have come
-   * true all the same, the companies are loaded again.
-   */
-  async #refused(error: unknown, failed: FlowBatch, built: FlowBatch | null): Promise<'again' | 'apart' | 'no'> {
-    const { store, registry, log } = this.#options;
-    for (const batch of [failed, built]) {
-      for (const key of batch?.drafts.keys() ?? []) {
-        const plan = this.plan(key);
-        if (plan) this.#owned.ripen(plan, this.#lastAt);
-      }
-      for (const lease of batch?.expired ?? []) registry.expireNow(lease);
-    }
-    const { code, constraint } = error as { code?: string; constraint?: string };
-    if (code === '23505' && constraint === 'plan_id') {
-      for (const [ref, known] of await findKnown(store, failed.submits)) {
-        const company = this.#owned.companies.get(ref.instance);
-        if (company) remember(company, ref.planId, known);
-      }
-      return 'again';
-    }
-    const instances = failed.rows.map((row) => row.instance);
-    for (const instance of instances) this.#stale.add(instance);
-    log('warn', { err: error, instances }, 'a commit was refused; its companies are loaded again');
-    if (code === '23505' || code === 'CM001') return 'again';
-    return code !== undefined && /^2[23]/.test(code) ? 'apart' : 'no';
   }
 
   async #reload(): Promise<void> {
