@@ -57,7 +57,7 @@ export async function endProcessTree(tree: ProcessTree, graceMs: number): Promis
 }
 
 /** Living processes of the tree, the leader first. */
-export function membersOf(tree: ProcessTree): number[] {
+function membersOf(tree: ProcessTree): number[] {
   const all = listProcesses();
   const leader = all.find(({ pid }) => pid === tree.pid);
   const leaderLives = leader !== undefined && `${bootId()}:${leader.ticks}` === tree.startTime;

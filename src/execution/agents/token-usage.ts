@@ -11,7 +11,7 @@ const NAMES = ['input_tokens', 'output_tokens', 'cost_usd'] as const;
 const MOST = { input_tokens: 1e12, output_tokens: 1e12, cost_usd: 1e6 };
 
 /** Labels of an agent with its prices in US dollars per million tokens. */
-export const PRICE_LABELS = { input: 'cost_per_million_input', output: 'cost_per_million_output' } as const;
+const PRICE_LABELS = { input: 'cost_per_million_input', output: 'cost_per_million_output' } as const;
 
 /**
  * The usage in a result's metadata, as numbers or as texts; null = it names none. A value that is no amount is left out and

@@ -57,7 +57,7 @@ export function arrive(draft: Draft, n: number): void {
 }
 
 /** Every ticket whose dependencies are done arrives. */
-export function arriveAll(draft: Draft): void {
+function arriveAll(draft: Draft): void {
   for (let n = 0; n < draft.tickets.length; n++) {
     const ticket = draft.tickets[n];
     if (ticket.status === 'waiting' && ticket.waits === 0) arrive(draft, n);

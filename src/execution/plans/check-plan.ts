@@ -116,7 +116,7 @@ function unknownTask(id: string, numberOf: ReadonlyMap<string, number>): string 
 }
 
 /** The first cycle as a path that ends where it began; null = there is none. Depth-first without recursion. */
-export function findCycle(plan: CognitivePlan, numberOf: ReadonlyMap<string, number>): string[] | null {
+function findCycle(plan: CognitivePlan, numberOf: ReadonlyMap<string, number>): string[] | null {
   const done = new Uint8Array(plan.tasks.length); // 1 = on the path, 2 = leads to no cycle
   for (let start = 0; start < plan.tasks.length; start++) {
     if (done[start] !== 0) continue;

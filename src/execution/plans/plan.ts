@@ -1,5 +1,3 @@
-import type { CognitivePlan } from '../../platform/contracts/generated/records.ts';
-
 /** Prefix of a plan's workflow id. Source: contracts.md, REST. */
 const PREFIX = 'orchestration-';
 
@@ -7,9 +5,6 @@ export const workflowIdOf = (planId: string): string => PREFIX + planId;
 /** null when it is no workflow id of ours. */
 export const planIdOf = (workflowId: string): string | null =>
   workflowId.startsWith(PREFIX) && workflowId.length > PREFIX.length ? workflowId.slice(PREFIX.length) : null;
-
-/** The plan without its tasks, as kept beside its tickets. */
-export type PlanHeader = Omit<CognitivePlan, 'tasks'>;
 
 /** Key of a plan: the company's number in the high bits, the plan's number within it in the low 32. Safe as a number. */
 export const planKey = (instanceNo: number, number: number): number => instanceNo * 2 ** 32 + number;

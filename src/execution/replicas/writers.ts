@@ -23,7 +23,7 @@ type PollInput = { agent: KnownAgent; max: number; waitMs: number };
 type PeerPollInput = PollInput & { id: string };
 
 /** Work for an agent from the companies at home here. */
-export function localPoll({ engine, registry }: { engine: FlowEngine; registry: AgentRegistry }) {
+function localPoll({ engine, registry }: { engine: FlowEngine; registry: AgentRegistry }) {
   return async ({ agent, max, waitMs }: PollInput, signal?: AbortSignal): Promise<GrantedLease[]> => {
     const key = agentKeyOf(agent.instance, agent.spec.agent_id);
     const known = registry.get(key) ?? registry.put(agent.instance, agent.spec, agent.state);
@@ -90,7 +90,7 @@ function release(engine: FlowEngine, leases: readonly GrantedLease[]): void {
 }
 
 /** Here and at every other replica: the agent as it is now, and the end of attempts that it no longer works on. */
-export function learnOfAgent(engine: FlowEngine, registry: AgentRegistry, news: AgentNews): void {
+function learnOfAgent(engine: FlowEngine, registry: AgentRegistry, news: AgentNews): void {
   if (!('spec' in news)) return registry.remove(agentKeyOf(news.instance, news.agentId));
   const agent = registry.put(news.instance, news.spec, news.state);
   if (news.state === 'draining') registry.setState(agent.key, 'draining');

@@ -23,7 +23,7 @@ const MOST_PASSED_OVER = 256;
 /** What comes out for one ticket: it goes to a free agent, waits for a busy one, or nobody may have it. */
 export type Placed = { kind: 'agent'; state: AgentState } | { kind: 'held'; state: AgentState } | { kind: 'none' };
 
-export type Candidate = { state: AgentState; costMs: number; startsAt: number };
+type Candidate = { state: AgentState; costMs: number; startsAt: number };
 
 const NONE: Placed = { kind: 'none' };
 

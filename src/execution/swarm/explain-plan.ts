@@ -1,5 +1,4 @@
 import { attemptsOf } from '../flow/attempt.ts';
-import { isOpen } from '../flow/flow-state.ts';
 import type { LivePlan } from '../flow/live-plan.ts';
 import { agentIdOf } from '../agents/agent.ts';
 import { ticketIdOf } from '../plans/plan.ts';
@@ -79,5 +78,3 @@ export function endedPlan(
     slowest: [],
   };
 }
-
-export const hasOpenTickets = ({ state }: LivePlan): boolean => state.tickets.some(({ status }) => isOpen(status));

@@ -229,7 +229,7 @@ const isWithin = (ms: number, since: number, now: number): boolean => now >= sin
 const MOST_CHECKS = 100;
 
 /** By when the last open ticket should have ended; null = none is open. */
-export function deadlineOf({ tickets }: PlanState): number | null {
+function deadlineOf({ tickets }: PlanState): number | null {
   let last: number | null = null;
   for (const { status, deadline } of tickets) if (isOpen(status) && (last === null || deadline > last)) last = deadline;
   return last;

@@ -212,7 +212,7 @@ function experimentView(experiment: Switchback, { swarm }: LiveSwarm): Experimen
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 /** What the replicas say of a class is one queue; its agents are the same ones, seen by each. */
-export function mergeBacklogs(replicas: readonly (readonly ClassBacklog[])[]): ClassBacklog[] {
+function mergeBacklogs(replicas: readonly (readonly ClassBacklog[])[]): ClassBacklog[] {
   const merged = new Map<string, ClassBacklog>();
   for (const one of replicas.flat()) {
     const known = merged.get(one.class);

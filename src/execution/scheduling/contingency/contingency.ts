@@ -30,7 +30,7 @@ export type ContingencyEvent =
 /** Agents of another Colmeia, which work when nothing else can. */
 export const isLastResort = (agent: Pick<SchedulerAgent, 'labels'>): boolean => agent.labels.last_resort === 'true';
 /** People who may be offered tickets that did not ask for a person. */
-export const isFallback = (agent: Pick<SchedulerAgent, 'labels' | 'kind'>): boolean =>
+const isFallback = (agent: Pick<SchedulerAgent, 'labels' | 'kind'>): boolean =>
   agent.kind === 'person' && agent.labels.fallback === 'true';
 
 /**

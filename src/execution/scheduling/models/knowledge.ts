@@ -22,7 +22,7 @@ export type KnowledgeSnapshot = {
   guards?: Partial<GuardsSnapshot>;
 };
 
-export const knowledgeSettings = (): KnowledgeSettings => ({
+const knowledgeSettings = (): KnowledgeSettings => ({
   durations: defaultsOf(DURATION_SETTINGS),
   trails: defaultsOf(TRAIL_SETTINGS),
   guards: defaultsOf(GUARD_SETTINGS),
