@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readyTicket } from '../scheduling/sample-ticket.ts';
+import { readyTicket } from '../scheduling/sample-ticket.testing.ts';
 import { CONTROL, DEADLINE, rule, Run } from './decided-plan.testing.ts';
 import { readyTicketOf } from './ready-ticket-of.ts';
 import type { PlanState, TicketRules } from './flow-state.ts';

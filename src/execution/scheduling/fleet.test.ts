@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PLAIN_ESTIMATES } from './estimates.ts';
 import { policyOf } from './policy.ts';
-import { schedulerAgent } from './sample-agent.ts';
-import { readyTicket } from './sample-ticket.ts';
+import { schedulerAgent } from './sample-agent.testing.ts';
+import { readyTicket } from './sample-ticket.testing.ts';
 import { Scheduler } from './scheduler.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 

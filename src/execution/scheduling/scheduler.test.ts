@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { PLAIN_ESTIMATES, type Estimates } from './estimates.ts';
 import { policyOf, type Policy } from './policy.ts';
 import type { ReadyTicket } from './ready-ticket.ts';
-import { schedulerAgent } from './sample-agent.ts';
-import { readyTicket } from './sample-ticket.ts';
+import { schedulerAgent } from './sample-agent.testing.ts';
+import { readyTicket } from './sample-ticket.testing.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 import { Scheduler, type SchedulerOptions } from './scheduler.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readyTicket } from '../scheduling/sample-ticket.ts';
+import { readyTicket } from '../scheduling/sample-ticket.testing.ts';
 import { classKeyOf } from '../scheduling/waiting.ts';
 import { classNameOf } from './class-name.ts';
 

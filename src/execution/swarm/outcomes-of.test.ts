@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BusLine } from '../../platform/bus/journal-reader.ts';
-import { readyTicket } from '../scheduling/sample-ticket.ts';
+import { readyTicket } from '../scheduling/sample-ticket.testing.ts';
 import { doubtsOf, outcomesOf, teaches } from './outcomes-of.ts';
 
 const AT = new Date(1_000_000);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readyTicket } from '../scheduling/sample-ticket.ts';
+import { readyTicket } from '../scheduling/sample-ticket.testing.ts';
 import { RunningAttempts } from './running-attempts.ts';
 
 const run = (agent: string, at = 0) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { readyTicket } from '../sample-ticket.ts';
+import { readyTicket } from '../sample-ticket.testing.ts';
 import { gauss, seededRandom } from '../simulation/seeded-random.ts';
 import { DurationModel } from './duration-model.ts';
 import type { TicketSpec } from '../../plans/ticket.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Outcome } from '../outcome.ts';
-import { schedulerAgent } from '../sample-agent.ts';
+import { schedulerAgent } from '../sample-agent.testing.ts';
 import { simulatedSpec } from '../simulation/scenario.ts';
 import { gauss, seededRandom } from '../simulation/seeded-random.ts';
 import { Knowledge } from './knowledge.ts';
