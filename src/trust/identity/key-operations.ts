@@ -57,7 +57,8 @@ export function keyOperations({ store, clock, instances, authenticator, append }
     ends: { keyId: string; at: Date } | null,
   ) => {
     const { keyId, key, hash } = makeKey();
-    const kept = { ...of, keyId, hash, replaces: ends?.keyId ?? null, createdBy: actorOf(who) };
+    const createdAt = new Date(clock.now());
+    const kept = { ...of, keyId, hash, replaces: ends?.keyId ?? null, createdBy: actorOf(who), createdAt };
     const data = { key_id: keyId, kind: of.kind, ...(of.agentId === null ? {} : { agent: of.agentId }) };
     const event =
       ends === null
@@ -65,7 +66,7 @@ export function keyOperations({ store, clock, instances, authenticator, append }
         : { type: 'key.rotated', by: actorOf(who), data: { ...data, replaces: ends.keyId, ends_at: ends.at } };
     const statements = [insertKey(kept), ...(ends === null ? [] : [endKey(ends.keyId, ends.at)])];
     await append(of.instance ?? SYSTEM_INSTANCE, [event], statements);
-    const view = viewOf({ ...kept, createdAt: new Date(clock.now()), revokedAt: null, lastUsedAt: null });
+    const view = viewOf({ ...kept, revokedAt: null, lastUsedAt: null });
     return { ...view, key };
   };
 

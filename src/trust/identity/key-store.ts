@@ -66,9 +66,9 @@ export async function listKeys(
   return rows.map(keptKeyOf);
 }
 
-export const insertKey = (key: Omit<KeptKey, 'createdAt' | 'revokedAt' | 'lastUsedAt'> & { hash: Uint8Array }) => ({
-  text: `insert into api_key (key_id, instance, kind, agent_id, scopes, subject, replaces, hash, created_by, expires_at)
-    values ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex'), $9, $10)`,
+export const insertKey = (key: Omit<KeptKey, 'revokedAt' | 'lastUsedAt'> & { hash: Uint8Array }) => ({
+  text: `insert into api_key (key_id, instance, kind, agent_id, scopes, subject, replaces, hash, created_by, created_at, expires_at)
+    values ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex'), $9, $10, $11)`,
   values: [
     key.keyId,
     key.instance ?? SYSTEM_INSTANCE,
@@ -79,6 +79,7 @@ export const insertKey = (key: Omit<KeptKey, 'createdAt' | 'revokedAt' | 'lastUs
     key.replaces,
     Buffer.from(key.hash).toString('hex'),
     key.createdBy,
+    key.createdAt,
     key.expiresAt,
   ],
 });

@@ -15,8 +15,8 @@ const LINES = 200;
 export class Redactor {
   /** Value → the texts it is looked for as; in order of use. */
   readonly #forms = new Map<string, readonly string[]>();
-  /** First characters → the texts that begin with them. */
-  #byStart = new Map<string, string[]>();
+  /** Made of the forms at the next text; null = they have changed. */
+  #index: FormIndex | null = null;
 
   learn(secret: Secret): void {
     const value = secret.reveal();
@@ -26,15 +26,16 @@ export class Redactor {
     this.#forms.set(value, known ?? formsOf(value));
     if (known !== undefined) return;
     if (this.#forms.size > REMEMBERED) this.#forms.delete(this.#forms.keys().next().value!);
-    this.#byStart = byStart([...this.#forms.values()].flat());
+    this.#index = null;
   }
 
   redact(text: string): string {
     if (this.#forms.size === 0 || text.length < SHORTEST) return text;
+    const index = (this.#index ??= indexOf([...this.#forms.values()].flat()));
     let shown = '';
     let copied = 0;
     for (let at = 0; at <= text.length - SHORTEST; at++) {
-      const length = this.#hiddenAt(text, at);
+      const length = index.pairs[pairAt(text, at)] === 0 ? 0 : hiddenAt(index, text, at);
       if (length === 0) continue;
       shown += text.slice(copied, at) + HIDDEN;
       copied = at + length;
@@ -42,31 +43,37 @@ export class Redactor {
     }
     return copied === 0 ? text : shown + text.slice(copied);
   }
-
-  /** How many characters from here are of a secret; 0 = none. */
-  #hiddenAt(text: string, at: number): number {
-    let longest = 0;
-    for (const form of this.#byStart.get(text.slice(at, at + SHORTEST)) ?? []) {
-      let length = SHORTEST;
-      while (length < form.length && text[at + length] === form[length]) length++;
-      if (length >= Math.min(form.length / 2, CUT_LENGTH)) longest = Math.max(longest, length);
-    }
-    return longest;
-  }
 }
 
 /** The secrets of this process: its log and its answers are for all of it. */
 export const knownSecrets = new Redactor();
 
-function byStart(forms: readonly string[]): Map<string, string[]> {
-  const found = new Map<string, string[]>();
+/** Texts by their first characters; `pairs` has, for the first two, whether any text may begin so. */
+type FormIndex = { byStart: Map<string, string[]>; pairs: Uint8Array };
+
+const pairAt = (text: string, at: number): number => (text.charCodeAt(at) * 31 + text.charCodeAt(at + 1)) & 0xffff;
+
+function indexOf(forms: readonly string[]): FormIndex {
+  const index: FormIndex = { byStart: new Map(), pairs: new Uint8Array(0x1_0000) };
   for (const form of new Set(forms)) {
     const start = form.slice(0, SHORTEST);
-    const others = found.get(start);
-    if (others === undefined) found.set(start, [form]);
+    const others = index.byStart.get(start);
+    if (others === undefined) index.byStart.set(start, [form]);
     else others.push(form);
+    index.pairs[pairAt(form, 0)] = 1;
   }
-  return found;
+  return index;
+}
+
+/** How many characters from here are of a secret; 0 = none. */
+function hiddenAt({ byStart }: FormIndex, text: string, at: number): number {
+  let longest = 0;
+  for (const form of byStart.get(text.slice(at, at + SHORTEST)) ?? []) {
+    let length = SHORTEST;
+    while (length < form.length && text[at + length] === form[length]) length++;
+    if (length >= Math.min(form.length / 2, CUT_LENGTH)) longest = Math.max(longest, length);
+  }
+  return longest;
 }
 
 function formsOf(value: string): string[] {

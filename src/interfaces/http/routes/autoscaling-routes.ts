@@ -1,5 +1,6 @@
 import type { Colmeia } from '../../../colmeia.ts';
 import { ColmeiaError } from '../../../platform/errors.ts';
+import { mustHave } from '../../../trust/identity/may.ts';
 import { openObject, shape, text, textMap } from '../answer-schemas.ts';
 import { externalMetricResources, externalMetricValues, kedaAnswer } from '../autoscaling-answers.ts';
 import { operation, type Operation } from '../operation.ts';
@@ -51,7 +52,10 @@ function externalMetricOperations(scheduling: Colmeia['scheduling']): Operation[
         schema: shape({ kind: text, apiVersion: text, groupVersion: text, resources: { type: 'array' } }),
         example: externalMetricResources(),
       },
-      run: () => externalMetricResources(),
+      run: ({ who }) => {
+        mustHave(who, 'read');
+        return externalMetricResources();
+      },
     }),
     operation({
       id: 'getExternalMetric',
