@@ -45,10 +45,15 @@ const JUDGE_EVERY_MS = 200;
 const JUDGE_ANY_EVERY_MS = 20;
 /** Plans of a company that are looked at for one forecast; more are reckoned with in proportion. */
 const MOST_PLANS = 2_000;
+/** Looks in one turn of the flow, at most: the others follow in the next. */
+const MOST_CHECKS = 100;
+/** Tickets that an incident names, at most. */
+const MOST_NAMED = 100;
 
 /**
  * When plans end, and which deadlines are in danger: looks at each open plan when half of its time is spent, and again at
- * half of what is left. A warning is said once for each level. Nothing is computed for a plan that ends before.
+ * half of what is left. A warning is said once for each level. For a plan that ends before nothing is computed, but for the
+ * few whose forecasts are judged by how they end.
  */
 export class Forecaster implements PlanWatch {
   readonly #options: ForecasterOptions;
@@ -108,7 +113,7 @@ export class Forecaster implements PlanWatch {
   }
 
   take(now: number): ReturnType<PlanWatch['take']> {
-    const said: { plan: LivePlan; event: ReturnType<PlanWatch['take']>[number]['event'] }[] = [];
+    const said: ReturnType<PlanWatch['take']>[number][] = [];
     for (const plan of this.#checks.take(now, MOST_CHECKS)) {
       const { warning, deadline } = this.outlook(plan, now);
       if (deadline === null) continue;
@@ -179,14 +184,7 @@ export class Forecaster implements PlanWatch {
       aheadMs += this.#leftOf(other, now);
     }
     let slots = Infinity;
-    const types = new Set<string>();
-    for (const { n } of tickets) {
-      const { task_type, required_capabilities } = plan.specs[n];
-      const like = `${task_type} ${required_capabilities.join(' ')}`;
-      if (types.has(like)) continue;
-      types.add(like);
-      slots = Math.min(slots, swarm.scheduler.capacityFor(plan.specs[n], now));
-    }
+    for (const { n } of tickets) slots = Math.min(slots, swarm.scheduler.capacityFor(plan.specs[n], now));
     return {
       aheadMs: seen === 0 ? 0 : (aheadMs * all) / seen,
       weight: swarm.scheduler.weightOf(instance),
@@ -225,9 +223,6 @@ function criticalPathOf({ dependents }: PlanState, tickets: readonly OpenTicket[
 /** A clock that was set back ends every time. */
 const isWithin = (ms: number, since: number, now: number): boolean => now >= since && now - since < ms;
 
-/** Looks in one turn of the flow, at most: the others follow in the next. */
-const MOST_CHECKS = 100;
-
 /** By when the last open ticket should have ended; null = none is open. */
 function deadlineOf({ tickets }: PlanState): number | null {
   let last: number | null = null;
@@ -264,5 +259,3 @@ function eventsOf(
   );
   return [warning, { type: 'incident.raised', data: { incident } as Record<string, unknown> }];
 }
-
-const MOST_NAMED = 100;
