@@ -34,6 +34,23 @@ export function agentsConformance(open: Open): void {
       assert.deepEqual([event?.by, event?.data?.error_class], ['engine', 'timeout']);
     });
 
+    test('attempts that are lost, in silence or because the agent began anew, use up no retry', async () => {
+      const company = await SampleCompany.found(open());
+      await company.submit('unlucky', chainOf('a'));
+      assert.equal((await company.ticket('unlucky', 'a')).sla.max_retries, 1);
+      await company.agent('worker');
+      await company.leaseOne('worker'); // and not a word more of it
+      assert.equal((await company.leaseOne('worker')).attempt, 2);
+      await company.agent('worker', { held: [] });
+      await company.fail(await company.leaseOne('worker'), 'transient');
+      const last = await company.leaseOne('worker');
+      assert.equal(last.attempt, 4);
+      await company.complete(last);
+      assert.equal((await company.plan('unlucky')).status, 'completed');
+      const lost = (await company.journal('unlucky')).map(({ data }) => data?.lost).filter((n) => n !== undefined);
+      assert.deepEqual(lost, [1, 2]);
+    });
+
     test('heartbeats keep a lease for as long as they come, and carry progress and logs', async () => {
       const company = await SampleCompany.found(open());
       const { colmeia, who } = company;
