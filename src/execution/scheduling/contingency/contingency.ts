@@ -1,4 +1,4 @@
-import { type SchedulerAgent } from '../scheduler-agent.ts';
+import type { SchedulerAgent } from '../scheduler-agent.ts';
 import { BurstPool, isBurst, type BurstEvent, type BurstSettings, type BurstSnapshot } from './burst-pool.ts';
 import {
   degrade,
@@ -58,7 +58,7 @@ export class Contingency {
     this.#burst = new BurstPool(settings.burst, this.#burst.snapshot());
   }
 
-  /** Call every second or so. `capacity`: slots × speed of all open agents, each once. */
+  /** Call every second or so. `capacity`: slots that there are in ordinary times, each agent's once. */
   tick(
     loads: readonly ClassLoad[],
     capacity: number,

@@ -1,5 +1,5 @@
 import type { Estimates } from '../estimates.ts';
-import type { Outcome } from '../outcome.ts';
+import { typeOf, type Outcome } from '../outcome.ts';
 import type { SchedulerAgent } from '../scheduler-agent.ts';
 import { defaultsOf, type SettingsOf } from '../setting.ts';
 import { AgentGuards, GUARD_SETTINGS, type GuardSettings, type GuardsSnapshot } from './agent-guards.ts';
@@ -71,7 +71,7 @@ export class Knowledge implements Estimates {
 
   upper(spec: Outcome['spec'], instance: string, agent: string | null, p: number, now: number): number {
     const bound = this.durations.upper(spec, instance, p);
-    return agent === null ? bound : bound * this.trails.factor(spec.metadata.task_type ?? spec.task_type, agent, now);
+    return agent === null ? bound : bound * this.trails.factor(typeOf(spec), agent, now);
   }
 
   factor(type: string, agent: string, now: number): number {

@@ -18,7 +18,7 @@ export class RecentMap<V> {
     return this.#entries.get(key);
   }
 
-  /** The entry becomes the most recent. */
+  /** The entry becomes the most recent, unless the map is less than half full and has it. */
   put(key: string, value: V): void {
     if (2 * this.#entries.size > this.#limit) this.#entries.delete(key);
     this.#entries.set(key, value);
