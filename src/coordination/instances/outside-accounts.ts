@@ -33,7 +33,7 @@ export type LeftBehind = { what: string; items: number; examples: string[] };
 /** What stands in the target in the end, and what was left behind. */
 export type CopyCounts = AccountInventory & { comments: number; left: LeftBehind[] };
 
-type CopyRun = {
+export type CopyRun = {
   to: string;
   operationId: string;
   memory: CopyMemory;
@@ -46,7 +46,7 @@ type CopyRun = {
 };
 export type CopyOptions = CopyRun & { from: string };
 export type RestoreOptions = CopyRun & {
-  /** From the first record, whenever it is called. */
+  /** All of them from the first one, whenever it is called; once to count, twice to write. */
   records(): AsyncIterable<PortableRecord>;
 };
 
