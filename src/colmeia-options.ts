@@ -19,6 +19,8 @@ export type ColmeiaOptions = {
   databaseUrl?: string | null;
   /** Folder of the embedded database; null = in memory. Default null. */
   dataFolder?: string | null;
+  /** Parent folder of the companies' files; null = companies have none. Default null. */
+  instancesFolder?: string | null;
   /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
   host?: string;
   /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
@@ -69,6 +71,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
   return {
     databaseUrl: config.databaseUrl?.reveal() ?? null,
     dataFolder,
+    instancesFolder: config.instancesFolder ?? path.join(config.home, 'instances'),
     host: config.host,
     advertise: config.advertise,
     defaultInstance: config.instance,

@@ -1,3 +1,4 @@
+import type { Instances } from './coordination/instances/instance-views.ts';
 import type { AgentSpec, AgentState } from './execution/agents/agent.ts';
 import type { AgentHistory } from './execution/agents/agent-history.ts';
 import type { Life } from './execution/agents/agent-life.ts';
@@ -12,6 +13,8 @@ import type { RecordedEvent } from './trust/audit/journal.ts';
 import type { KeyRequest } from './trust/identity/parse-key-request.ts';
 import type { KeyScope, Principal } from './trust/identity/principal.ts';
 import type { SecretRef, SecretsOf, SecretView } from './trust/secrets/secret-operations.ts';
+
+export type * from './coordination/instances/instance-views.ts';
 
 /** A keyset page: at most `limit` (default 50, at most 100) items; `next` goes into the next call's `after`; null = the end. */
 export type Page<T> = { items: T[]; next: string | null };
@@ -145,7 +148,6 @@ export type LeaseView = {
   ticket: ExecutionTicket;
 };
 
-export type InstanceView = { name: string; tier: string; state: string; created_at: string };
 export type KeyView = {
   key_id: string;
   kind: Principal['kind'];
@@ -354,11 +356,7 @@ export type Colmeia = {
       request: { agent_id: string },
     ): Promise<{ ticket_id: string; agent_id: string; lease_id: string; fencing_token: number }>;
   };
-  instances: {
-    create(who: Principal, request: { name: string; tier?: string }): Promise<InstanceView>;
-    get(who: Principal, name: string): Promise<InstanceView>;
-    list(who: Principal, query: PageQuery): Promise<Page<InstanceView>>;
-  };
+  instances: Instances;
   keys: {
     /** `key` is shown this once. Throws FORBIDDEN when it would have a scope that its maker has not. */
     create(who: Principal, request: KeyRequest): Promise<KeyView & { key: string }>;

@@ -1,15 +1,17 @@
 import type { Colmeia } from './colmeia.ts';
 import { DEFAULT_POLICY, masterKeySourceOf, type ColmeiaOptions } from './colmeia-options.ts';
-import { instanceOperations } from './coordination/instances/instance-operations.ts';
+import { openInstances } from './coordination/instances/open-instances.ts';
 import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
 import { AgentRegistry } from './execution/agents/agent-registry.ts';
 import { listPeople } from './execution/agents/agent-store.ts';
 import { startTokenCount } from './execution/agents/count-tokens.ts';
 import { inboxOperations } from './execution/agents/inbox-operations.ts';
+import { followCompany } from './execution/agents/follow-companies.ts';
 import { journalAgentLife } from './execution/agents/journal-agent-life.ts';
 import { leaseOperations } from './execution/agents/lease-operations.ts';
 import type { Context } from './execution/context.ts';
+import { companyFlow } from './execution/flow/company-flow.ts';
 import { eventOperations } from './execution/flow/event-operations.ts';
 import { FlowEngine, type CommittedRow } from './execution/flow/flow-engine.ts';
 import { FlowStatus } from './execution/flow/flow-status.ts';
@@ -44,6 +46,7 @@ import { auditOperations } from './trust/audit/audit-operations.ts';
 import { Authenticator } from './trust/identity/authenticate.ts';
 import { InstanceDirectory } from './trust/identity/instance-directory.ts';
 import { keyOperations } from './trust/identity/key-operations.ts';
+import { ownerOperations } from './trust/identity/owners.ts';
 import { filterOf, mustDirect, mustHave } from './trust/identity/may.ts';
 import { MasterKeys } from './trust/secrets/master-key.ts';
 import { secretOperations } from './trust/secrets/secret-operations.ts';
@@ -184,12 +187,36 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     writers.at(instance, (at) => at.append({ instance, events, statements }));
   const masterKeys = new MasterKeys(masterKeySourceOf(options), clock);
   const secrets = new SecretStore({ store, masterKeys, append });
+  const companies = openInstances({
+    store,
+    clock,
+    log,
+    append,
+    directory: instances,
+    flow: companyFlow({
+      writers,
+      store,
+      authenticator,
+      found: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
+    }),
+    secrets,
+    owners: ownerOperations({ store, instances, append }),
+    instancesFolder: options.instancesFolder ?? null,
+  });
+  instances.onChanged = (name, now, before) => {
+    swarm.scheduler.weigh();
+    followCompany({ store, registry }, name, now, before).catch((error: unknown) =>
+      log('warn', { err: error, instance: name }, 'the agents of a company could not follow it'),
+    );
+  };
   const agentLife = journalAgentLife({ registry, engine, log });
   for (const { instance, spec, state } of await listPeople(store)) registry.put(instance, spec, state);
   await authenticator.start();
+  await instances.start();
   await feed.start();
   await (replicas === null ? own() : replicas.start());
   await live.start();
+  await companies.start();
 
   const context: Context = {
     store,
@@ -233,6 +260,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
 
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
+    await companies.stop();
     registry.close();
     agentLife.stop();
     await Promise.all(consumers.map((consumer) => consumer.stop()));
@@ -241,6 +269,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     await engine.stop();
     await live.stop();
     await replicas?.stop();
+    instances.stop();
     await authenticator.stop();
     await store.close();
   };
@@ -252,11 +281,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     leases: leaseOperations(context),
     inbox: inboxOperations(context),
     scheduling: schedulingOperations(context, live),
-    instances: instanceOperations({
-      instances,
-      append,
-      onCreated: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
-    }),
+    instances: companies.instances,
     keys: keyOperations({ store, clock, instances, authenticator, append }),
     secrets: secretOperations(secrets, instances),
     audit: auditOperations(store, instances),

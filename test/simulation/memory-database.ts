@@ -189,7 +189,7 @@ export class MemoryDatabase {
         .filter((head) => (first as string[]).includes(head.name))
         .map((head) => {
           const row = this.journal.get(`${head.name}/${head.seq}`);
-          return { ...head, at: row === undefined ? null : new Date(row.at) };
+          return { ...head, standing: 'active', at: row === undefined ? null : new Date(row.at) };
         });
     if (/from plan where instance = any/.test(text)) {
       return [...this.plans.values()]

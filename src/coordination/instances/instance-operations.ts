@@ -1,87 +1,289 @@
-import { ColmeiaError, type Fault } from '../../platform/errors.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import { decodeCursor, isTexts, pageLimit, pageOf } from '../../platform/page.ts';
-import type { JournalEvent } from '../../trust/audit/journal.ts';
-import { insertInstance, type Instance, type InstanceDirectory } from '../../trust/identity/instance-directory.ts';
-import { companyOf, mustDirect, mustHave, mustOperate, noInstance, scopeOf } from '../../trust/identity/may.ts';
-import { actorOf, SYSTEM_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
+import {
+  companyOf,
+  filterOf,
+  mustDirect,
+  mustHave,
+  mustOperate,
+  noInstance,
+  scopeOf,
+} from '../../trust/identity/may.ts';
+import { actorOf, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
+import { folderOf, measureFiles, readFiles } from './company-files.ts';
+import { PLACE_KIND, placeOf } from './company-place.ts';
+import {
+  checkConfirmation,
+  checkFilter,
+  checkNewName,
+  checkReason,
+  parseChange,
+  parseNewInstance,
+} from './instance-request.ts';
+import type { InstanceParts } from './instance-parts.ts';
+import {
+  countBelongings,
+  findInstance,
+  listInstances,
+  readMore,
+  setState,
+  updateInstance,
+  type KeptInstance,
+} from './instance-store.ts';
+import type { Instances, InstanceStats, InstanceSummary, InstanceView, OperationView } from './instance-views.ts';
+import { foundInstance, instanceExists } from './life/create-instance.ts';
 
-type Statement = { text: string; values: readonly unknown[] };
-export type InstanceDependencies = {
-  instances: InstanceDirectory;
-  append: (instance: string, events: readonly JournalEvent[], statements: readonly Statement[]) => Promise<void>;
-  /** A company was made: somebody has to become its writer. */
-  onCreated: (name: string) => Promise<void>;
-};
+/** What the other rooms of this folder add. */
+export type MoreOfInstances = Pick<Instances, 'importFrom' | 'validate' | 'differences' | 'reconcile' | 'owners'>;
 
-const TIERS = ['gold', 'silver', 'bronze'];
-const NAME = /^[a-z][a-z0-9-]{0,62}$/;
-const RESERVED = new Set([
-  'public',
-  'postgres',
-  'template0',
-  'template1',
-  'information-schema',
-  'pg-catalog',
-  'system',
-  'con',
-  'nul',
-  'aux',
-  'prn',
-]);
+/** Of the fleet itself: it may not go, and keeps its name. */
+const FIRST = 'default';
+const COORDINATOR = { as: 'coordinator' } as const;
 
-export function instanceOperations({ instances, append, onCreated }: InstanceDependencies) {
+export function instanceOperations(parts: InstanceParts, more: MoreOfInstances): Instances {
+  const { store, append, directory, operations } = parts;
+
+  /** A company that the caller may see; what it may not see answers like what is not there. */
+  const find = async (who: Principal, name: string, needs: KeyScope): Promise<KeptInstance> => {
+    mustHave(who, needs);
+    mustDirect(who);
+    const kept = await findInstance(store, scopeOf(who), companyOf(who, name, name));
+    if (kept === null) throw noInstance(name);
+    return kept;
+  };
+
+  const change = async (
+    who: Principal,
+    name: string,
+    from: 'active' | 'paused',
+    to: 'active' | 'paused',
+    reason?: string,
+  ): Promise<InstanceView> => {
+    checkReason(reason);
+    const kept = await find(who, name, 'administer');
+    if (kept.state === to) return viewOf(kept);
+    if (kept.state === 'deleting') throw wrongState(`company "${name}" is being deleted`);
+    const type = to === 'paused' ? 'instance.paused' : 'instance.resumed';
+    const event = { type, by: actorOf(who), ...(reason === undefined ? {} : { why: reason }) };
+    try {
+      await append(kept.name, [event], [setState(kept.name, [from], to)]);
+    } catch (error) {
+      const now = await find(who, name, 'administer'); // another call may have been first
+      if (now.state !== to) throw error;
+    }
+    await directory.changed(kept.name);
+    return viewOf({ ...kept, state: to });
+  };
+
+  const begin = async (who: Principal, name: string, needs: 'operator' | 'company') => {
+    if (needs === 'operator') mustOperate(who);
+    const kept = await find(who, name, 'administer');
+    return { kept, by: actorOf(who) };
+  };
+
+  const cloneOf = async (who: Principal, source: string, asked: unknown) => {
+    const { kept, by } = await begin(who, source, 'operator');
+    const target = checkNewName(asked, 'target');
+    mustLive(kept);
+    if ((await findInstance(store, COORDINATOR, target)) !== null) throw instanceExists(target);
+    await mustBeFree(parts, target);
+    return { kept, by, target };
+  };
+
+  const mayChange = async (who: Principal, id: string): Promise<OperationView> => {
+    mustHave(who, 'administer');
+    mustOperate(who);
+    return operations.view(COORDINATOR, id);
+  };
+
   return {
-    async create(who: Principal, request: { name: string; tier?: string }) {
+    ...more,
+    async create(who, request) {
       mustHave(who, 'administer');
       mustOperate(who);
-      const { name, tier } = checkRequest(request);
-      if ((await instances.byName(name)) !== null) throw exists(name);
-      const event = { type: 'instance.created', by: actorOf(who), data: { name, tier } };
-      await append(SYSTEM_INSTANCE, [event], insertInstance(name, tier)).catch((error: { code?: string }) => {
-        throw error.code === '23505' ? exists(name) : error;
-      });
-      await onCreated(name);
-      return viewOf((await instances.byName(name))!);
+      const row = await parseNewInstance(request);
+      const { name } = row;
+      await mustBeFree(parts, name);
+      await foundInstance(parts, { ...row, adopts: false }, actorOf(who));
+      return viewOf((await findInstance(store, COORDINATOR, name))!);
     },
-    async get(who: Principal, name: string) {
+    async get(who, name) {
+      const kept = await find(who, name, 'read');
+      const scope = scopeOf(who);
+      const [{ faults, owners, resources }, newest] = await Promise.all([
+        readMore(store, scope, kept.name),
+        operations.list(scope, { instance: kept.name, limit: 1 }),
+      ]);
+      const [operation = null] = newest.items.filter(({ state }) => state === 'running' || state === 'undoing');
+      return {
+        ...summaryOf(kept),
+        folder: who.kind === 'operator' ? folderOf(parts, kept) : null,
+        validated_at: kept.validatedAt?.toISOString() ?? null,
+        faults,
+        owners,
+        resources: resources.filter(({ kind }) => kind !== PLACE_KIND),
+        operation,
+      };
+    },
+    async list(who, query) {
       mustHave(who, 'read');
       mustDirect(who);
-      const instance = await instances.byName(companyOf(who, name, name).replaceAll('\u0000', ''));
-      if (instance === null || instance.name === SYSTEM_INSTANCE) throw noInstance(name);
-      return viewOf(instance);
-    },
-    async list(who: Principal, query: { limit?: number; after?: string }) {
-      mustHave(who, 'read');
-      mustDirect(who);
+      checkFilter(query);
       const limit = pageLimit(query.limit);
       const after = decodeCursor(query.after, isTexts(1))?.[0] ?? '';
-      const rows = await instances.list(scopeOf(who), { after, limit: limit + 1 });
-      return pageOf(rows, limit, (instance) => [instance.name], viewOf);
+      const { state = null, health = null } = query;
+      const rows = await listInstances(store, scopeOf(who), { after, limit: limit + 1, state, health });
+      return pageOf(rows, limit, ({ name }) => [name], summaryOf);
+    },
+    async stats(who, name) {
+      return statsOf(parts, who, await find(who, name, 'read'));
+    },
+    async update(who, name, request) {
+      const wanted = parseChange(request);
+      mustOperate(who);
+      const kept = await find(who, name, 'administer');
+      const from = { tier: kept.tier, budget_usd: kept.budgetUsd };
+      const to = {
+        tier: wanted.tier ?? kept.tier,
+        budget_usd: wanted.budgetUsd === undefined ? kept.budgetUsd : wanted.budgetUsd,
+      };
+      if (to.tier === from.tier && to.budget_usd === from.budget_usd) return viewOf(kept);
+      const event = { type: 'instance.changed', by: actorOf(who), data: { from, to } };
+      await append(kept.name, [event], [updateInstance(kept.name, wanted)]);
+      await directory.changed(kept.name);
+      return viewOf({ ...kept, tier: to.tier, budgetUsd: to.budget_usd });
+    },
+    pause: (who, name, { reason }) => change(who, name, 'active', 'paused', reason),
+    resume: (who, name, { reason }) => change(who, name, 'paused', 'active', reason),
+    async init(who, name) {
+      const { kept, by } = await begin(who, name, 'company');
+      mustLive(kept);
+      return operations.begin('init', kept.name, {}, by);
+    },
+    async seed(who, name) {
+      const { kept, by } = await begin(who, name, 'company');
+      mustLive(kept);
+      if (kept.initializedAt === null) throw wrongState(`company "${name}" is not initialized yet`);
+      const folder = await readFiles(parts, kept);
+      const applied = await parts.databases.seed(await placeOf(parts, kept, { folder }), folder?.seeds ?? []);
+      if (applied.length > 0) await append(kept.name, [{ type: 'instance.seeded', by, data: { seeds: applied } }]);
+      return { applied };
+    },
+    async remove(who, name, request) {
+      const { kept, by } = await begin(who, name, 'operator');
+      checkConfirmation(kept.name, request.confirm);
+      mustNotBeFirst(kept, 'deleted');
+      return operations.begin(
+        'delete',
+        kept.name,
+        { export: request.export ?? true, force: request.force ?? false },
+        by,
+      );
+    },
+    async rename(who, name, request) {
+      const { kept, by } = await begin(who, name, 'operator');
+      const to = checkNewName(request.to, 'to');
+      mustNotBeFirst(kept, 'renamed');
+      mustLive(kept);
+      if ((await findInstance(store, COORDINATOR, to)) !== null) throw instanceExists(to);
+      await mustBeFree(parts, to, kept.name);
+      return operations.begin('rename', kept.name, { to }, by);
+    },
+    async clone(who, source, request) {
+      const { kept, by, target } = await cloneOf(who, source, request.target);
+      return operations.begin('clone', target, { source: kept.name }, by);
+    },
+    async planClone(who, source, request) {
+      const { kept, target } = await cloneOf(who, source, request.target);
+      return operations.plan('clone', target, { source: kept.name });
+    },
+    async exportTo(who, name) {
+      const { kept, by } = await begin(who, name, 'company');
+      mustLive(kept);
+      return operations.begin('export', kept.name, {}, by);
+    },
+    async operation(who, id, query) {
+      mustHave(who, 'read');
+      mustDirect(who);
+      return operations.view(scopeOf(who), id, { afterRev: query.after_rev, waitMs: query.wait_ms });
+    },
+    async operations(who, query) {
+      mustHave(who, 'read');
+      mustDirect(who);
+      return operations.list(scopeOf(who), { ...query, instance: filterOf(who, query.instance) });
+    },
+    async resumeOperation(who, id) {
+      await mayChange(who, id);
+      return operations.resume(id, actorOf(who));
+    },
+    async undoOperation(who, id) {
+      const { kind, state, instance } = await mayChange(who, id);
+      if (kind === 'create' && state === 'completed')
+        throw new ColmeiaError('OPERATION_STATE', `"${instance}" is there: delete it`);
+      return operations.undo(id, actorOf(who));
     },
   };
 }
 
-const exists = (name: string): ColmeiaError => new ColmeiaError('INSTANCE_EXISTS', `instance "${name}" exists already`);
-
-function checkRequest({ name, tier = 'bronze' }: { name: unknown; tier?: unknown }): { name: string; tier: string } {
-  const faults: Fault[] = [];
-  if (typeof name !== 'string' || !NAME.test(name))
-    faults.push({
-      path: 'name',
-      message: 'must be 1 to 63 lower-case letters, digits or hyphens, beginning with a letter',
-    });
-  else if (RESERVED.has(name)) faults.push({ path: 'name', message: `"${name}" is a reserved word` });
-  if (!TIERS.includes(tier as string)) faults.push({ path: 'tier', message: `must be one of ${TIERS.join(', ')}` });
-  if (faults.length > 0)
-    throw new ColmeiaError('INVALID_REQUEST', `the request is invalid: ${faults[0].path} ${faults[0].message}`, {
-      faults,
-    });
-  return { name: name as string, tier: tier as string };
+/** The database of a company that was renamed keeps its old name, which no other company can have then. */
+async function mustBeFree({ store }: InstanceParts, name: string, except = ''): Promise<void> {
+  const [row] = await store.read(COORDINATOR, (sql) =>
+    sql.query('select instance from instance_resource where kind = $1 and id = $2 and instance <> $3', [
+      PLACE_KIND,
+      name,
+      except,
+    ]),
+  );
+  if (row === undefined) return;
+  const message = `the database of company "${String(row.instance)}", which was called "${name}", still has this name`;
+  throw new ColmeiaError('INSTANCE_EXISTS', message);
 }
 
-const viewOf = (instance: Instance) => ({
-  name: instance.name,
-  tier: instance.tier,
-  state: instance.state,
-  created_at: instance.createdAt.toISOString(),
+function mustNotBeFirst({ name }: KeptInstance, what: string): void {
+  if (name === FIRST) throw wrongState(`company "${FIRST}" cannot be ${what}: work that names no company is its`);
+}
+
+function mustLive({ name, state }: KeptInstance): void {
+  if (state === 'deleting') throw wrongState(`company "${name}" is being deleted`);
+}
+
+async function statsOf(parts: InstanceParts, who: Principal, kept: KeptInstance): Promise<InstanceStats> {
+  const folder = folderOf(parts, kept);
+  const [belongings, database, files, reading] = await Promise.all([
+    countBelongings(parts.store, scopeOf(who), kept.name),
+    kept.initializedAt === null ? null : databaseOf(parts, kept),
+    folder === null ? null : measureFiles(folder),
+    readFiles(parts, kept),
+  ]);
+  return {
+    name: kept.name,
+    ...kept.statistics,
+    ...belongings,
+    components: reading?.components.length ?? 0,
+    database,
+    files,
+  };
+}
+
+async function databaseOf(parts: InstanceParts, kept: KeptInstance): Promise<InstanceStats['database']> {
+  const inspection = await parts.databases.inspect(await placeOf(parts, kept));
+  if (!inspection.reachable) return null;
+  const sum = (of: 'rows' | 'bytes'): number => inspection.tables.reduce((total, table) => total + table[of], 0);
+  return { tables: inspection.tables.length, rows: sum('rows'), bytes: sum('bytes') };
+}
+
+const wrongState = (message: string): ColmeiaError => new ColmeiaError('INSTANCE_STATE', message);
+
+const viewOf = (kept: KeptInstance): InstanceView => ({
+  name: kept.name,
+  tier: kept.tier,
+  strategy: kept.strategy,
+  template: kept.template,
+  state: kept.state,
+  initialized: kept.initializedAt !== null,
+  health: kept.health,
+  budget_usd: kept.budgetUsd,
+  created_at: kept.createdAt.toISOString(),
 });
+
+const summaryOf = (kept: KeptInstance): InstanceSummary => ({ ...viewOf(kept), statistics: kept.statistics });

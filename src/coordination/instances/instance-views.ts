@@ -78,8 +78,8 @@ export type ValidationReport = {
   name: string;
   health: Health;
   faults: CompanyFault[];
-  /** What was looked at, and what was left out (an integration that is off). */
-  checks: { name: string; state: 'ok' | 'failed' | 'off'; ms: number }[];
+  /** What was looked at, and what was left out (an integration that is off): `detail` says why. */
+  checks: { name: string; state: 'ok' | 'failed' | 'off'; ms: number; detail?: string }[];
   validated_at: string;
 };
 
@@ -157,8 +157,15 @@ export type Instances = {
   seed(who: Principal, name: string): Promise<{ applied: string[] }>;
   clone(who: Principal, source: string, request: { target: string }): Promise<OperationView>;
   planClone(who: Principal, source: string, request: { target: string }): Promise<OperationPlan>;
-  /** `confirm` must be the name again. Takes an export first, unless told not to. */
-  remove(who: Principal, name: string, request: { confirm: string; export?: boolean }): Promise<OperationView>;
+  /**
+   * `confirm` must be the name again. Takes an export first, unless told not to. `force`: what cannot be taken away, as its
+   * site is away, is left, and said.
+   */
+  remove(
+    who: Principal,
+    name: string,
+    request: { confirm: string; export?: boolean; force?: boolean },
+  ): Promise<OperationView>;
   rename(who: Principal, name: string, request: { to: string }): Promise<OperationView>;
   exportTo(who: Principal, name: string): Promise<OperationView>;
   /** `file`: name of a file in the exports folder of the home. */

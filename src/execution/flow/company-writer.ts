@@ -1,6 +1,6 @@
 import type { InboxItem } from '../../colmeia.ts';
 import type { ErrorClass, PlanStatus, FlowEvent } from './flow-state.ts';
-import type { Statements } from './flow-store.ts';
+import type { CompanyChange, Statements } from './flow-store.ts';
 import type { PlanContent } from './live-plan.ts';
 import type { Submission, Submitted } from './submission.ts';
 import type { By } from './flow-batch.ts';
@@ -55,6 +55,8 @@ export type CompanyWriter = {
   why(input: { instance: string; key: number; n: number }): Promise<WhyView | null>;
   /** When an open plan ends, and why then; null = it is not open. */
   explain(input: { instance: string; key: number }): Promise<ExplainView | null>;
+  /** Takes every row of the company away, see FlowEngine.changeCompany. */
+  changeCompany(input: CompanyChange): Promise<Record<string, number>>;
   append(input: { instance: string; events: readonly JournalEvent[]; statements: Statements }): Promise<void>;
 };
 

@@ -66,10 +66,18 @@ export class FlowBatch {
   readonly columns = new FlushColumns();
   readonly #dispatcher: Dispatcher;
   readonly #stateOfKey: (key: number) => PlanState | undefined;
+  readonly #starts: (instance: string) => boolean;
   readonly #events = new Map<string, { events: JournalEvent[]; plans: Set<number>; given: number }>();
 
-  constructor(at: number, dispatcher: Dispatcher, stateOfKey: (key: number) => PlanState | undefined) {
+  /** `starts`: whether tickets of a company begin now. */
+  constructor(
+    at: number,
+    dispatcher: Dispatcher,
+    stateOfKey: (key: number) => PlanState | undefined,
+    starts: (instance: string) => boolean,
+  ) {
     this.#stateOfKey = stateOfKey;
+    this.#starts = starts;
     this.at = at;
     this.#dispatcher = dispatcher;
   }
@@ -147,6 +155,7 @@ export class FlowBatch {
 
   /** Begins a second attempt of a running ticket; false = the ticket does not allow it any more. */
   copy(plan: LivePlan, n: number, agent: string): boolean {
+    if (!this.#starts(plan.instance)) return false;
     if (this.step(plan, { type: 'copied', at: this.at, n, agent }, ENGINE) !== null) return false;
     this.taken.set(agent, (this.taken.get(agent) ?? 0) + 1);
     return true;
@@ -245,6 +254,7 @@ export class FlowBatch {
           break;
         }
         case 'ticket.ready': {
+          if (!this.#starts(plan.instance)) break; // it comes in again when the company does
           const at = { plan, state: draft.after, specs: draft.specs };
           this.#dispatcher.add(readyTicketOf(at, command.n, this.at, this.#dispatcher), this.at);
           break;

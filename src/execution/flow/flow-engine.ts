@@ -10,11 +10,20 @@ import { fillBatch, type BatchSources } from './fill-batch.ts';
 import type { FlowEngineOptions } from './flow-engine-options.ts';
 import { ENGINE, FlowBatch, type AgentUsage, type By } from './flow-batch.ts';
 import type { ErrorClass, FlowEvent, PlanState, PlanStatus } from './flow-state.ts';
-import { appendOne, findKept, loadCompanies, type LoadedCompany, type Statements } from './flow-store.ts';
+import {
+  appendOne,
+  changeCompany,
+  findKept,
+  loadCompanies,
+  type CompanyChange,
+  type LoadedCompany,
+  type Statements,
+} from './flow-store.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { LeaseRef } from './company-writer.ts';
 import type { LivePlan, PlanContent } from './live-plan.ts';
 import { applySubmission, notOwner } from './owned-company.ts';
+import { beingDeleted, standingAfter } from './company-standing.ts';
 import { OwnedPlans } from './owned-plans.ts';
 import { judgeRefusal } from './refused-flush.ts';
 import type { Submission, Submitted } from './submission.ts';
@@ -47,7 +56,13 @@ export class FlowEngine implements JournalWriter {
     this.#commits = new GroupCommit<FlowBatch>({
       clock,
       overlaps: store.tier === 'server',
-      open: () => new FlowBatch(this.#now(), this.dispatcher, (key) => this.#owned.plans.get(key)?.state),
+      open: () =>
+        new FlowBatch(
+          this.#now(),
+          this.dispatcher,
+          (key) => this.#owned.plans.get(key)?.state,
+          (instance) => this.#owned.starts(instance),
+        ),
       send: (batch, before) => this.#send(batch, before),
       commit: (batch) => this.#commit(batch),
       takeBack: (batch) => this.#owned.takeBack(batch),
@@ -103,6 +118,11 @@ export class FlowEngine implements JournalWriter {
 
   owns(instance: string): boolean {
     return this.#owned.companies.has(instance);
+  }
+
+  /** False: tickets of the company do not begin now, as it is paused, being deleted, or not at home here. */
+  starts(instance: string): boolean {
+    return this.#owned.starts(instance);
   }
 
   ownedCompanies(): string[] {
@@ -176,6 +196,8 @@ export class FlowEngine implements JournalWriter {
           const plan = this.plan(key);
           if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended just now; try again');
           const made = event(batch.at, plan, batch.stateOf(plan));
+          if (this.#owned.companies.get(plan.instance)?.standing === 'deleting' && made.type !== 'cancelled')
+            throw beingDeleted(plan.instance);
           this.#admission.mustGrow(batch, plan, made, this.#owned.companies.get(plan.instance)?.open);
           const refusal = batch.step(plan, made, who, revised);
           if (refusal) throw new ColmeiaError(refusal.code, refusal.message);
@@ -259,6 +281,8 @@ export class FlowEngine implements JournalWriter {
       if (!this.owns(instance)) throw notOwner(instance);
       const plan = this.plan(key);
       if (plan === null) throw new ColmeiaError('PLAN_STATE', 'the plan has ended');
+      if (!this.#owned.starts(instance))
+        throw new ColmeiaError('INSTANCE_STATE', `company "${instance}" is paused and starts no ticket`);
       claimTicket(batch, this.dispatcher, { plan, n, agent, who }, mayLose);
       return batch.stateOf(plan).tickets[n].fence;
     });
@@ -283,7 +307,32 @@ export class FlowEngine implements JournalWriter {
       this.#stale.add(instance);
       throw error;
     }
+    const standing = standingAfter(events);
+    if (standing !== null) this.#owned.stand(instance, standing, at.getTime());
     onCommitted([{ instance, seq: company.head.seq, at, firstEvent, events, planOf: () => undefined }]);
+  }
+
+  /**
+   * Takes every row of a company away, or (`to`) gives all of them another name, between two commits; the company is at home
+   * nowhere then. Answers how many rows went, by table. Throws INSTANCE_STATE when plans of one to be renamed are open.
+   */
+  changeCompany(change: CompanyChange): Promise<Record<string, number>> {
+    return this.#commits.alone(async () => {
+      const { instance, to } = change;
+      const company = this.#owned.companies.get(instance);
+      if (company === undefined) throw notOwner(instance);
+      if (to !== null && company.plans.size > 0)
+        throw new ColmeiaError(
+          'INSTANCE_STATE',
+          `company "${instance}" has open plans; it is renamed when they have ended`,
+        );
+      this.#stale.add(instance); // should the answer be lost: what is gone then is not there to be loaded
+      const removed = await changeCompany(this.#options.store, change);
+      this.#owned.drop(instance);
+      this.#stale.delete(instance);
+      this.#options.onOwned?.({ taken: [], given: [instance] });
+      return removed;
+    });
   }
 
   /** Ends after the commit under way; what still waits is answered SHUTTING_DOWN. */

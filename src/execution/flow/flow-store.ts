@@ -6,6 +6,7 @@ import type { TicketSpec } from '../plans/ticket.ts';
 import { tokenOf } from './attempt.ts';
 import type { PlanControl, PlanStatus, TicketState } from './flow-state.ts';
 import type { LivePlan } from './live-plan.ts';
+import type { CompanyStanding } from './company-standing.ts';
 import { restorePlan } from './restore.ts';
 
 export type PlanRef = { instance: string; planId: string };
@@ -22,7 +23,14 @@ export type KnownPlan = {
 };
 
 /** `lastAt`: time of its last commit, epoch ms; 0 = there is none. */
-export type LoadedCompany = { name: string; no: number; head: JournalHead; lastAt: number; plans: LivePlan[] };
+export type LoadedCompany = {
+  name: string;
+  no: number;
+  standing: CompanyStanding;
+  head: JournalHead;
+  lastAt: number;
+  plans: LivePlan[];
+};
 
 const OPEN: PlanStatus[] = ['waiting_approval', 'running', 'compensating', 'consolidating'];
 
@@ -35,8 +43,10 @@ const TICKET = 'plan, n, status, spec, deps, agent, fence, attempt, due, deadlin
 export async function loadCompanies(store: Store, names: readonly string[]): Promise<LoadedCompany[]> {
   if (names.length === 0) return [];
   return store.read({ as: 'engine' }, async (sql) => {
-    const heads = await sql.query<Row & JournalHead & { name: string; no: number; at: Date | null }>(
-      `select i.name, i.no, h.seq, h.events, h.plans, h.hash, j.at from instance i
+    const heads = await sql.query<
+      Row & JournalHead & { name: string; no: number; standing: CompanyStanding; at: Date | null }
+    >(
+      `select i.name, i.no, i.state as standing, h.seq, h.events, h.plans, h.hash, j.at from instance i
        join journal_head h on h.instance = i.name left join journal j on j.instance = h.instance and j.seq = h.seq
        where i.name = any($1)`,
       [names],
@@ -47,9 +57,10 @@ export async function loadCompanies(store: Store, names: readonly string[]): Pro
     ]);
     const live = await withTickets(sql, plans);
     const byCompany = Map.groupBy(live, (plan) => plan.instance);
-    return heads.map(({ name, no, at, ...head }) => ({
+    return heads.map(({ name, no, standing, at, ...head }) => ({
       name,
       no,
+      standing,
       head,
       lastAt: at?.getTime() ?? 0,
       plans: byCompany.get(name) ?? [],
@@ -163,6 +174,19 @@ export async function appendOne(
   });
   return next;
 }
+
+/** Takes every row of a company away, or gives all of them another name; answers what the database does. */
+export async function changeCompany(store: Store, change: CompanyChange): Promise<Record<string, number>> {
+  const [row] = await store.write({ as: 'coordinator' }, (sql) =>
+    change.to === null
+      ? sql.query('select colmeia_forget_company($1) as removed', [change.instance])
+      : sql.query(`select '{}'::jsonb as removed from colmeia_rename_company($1, $2)`, [change.instance, change.to]),
+  );
+  return row.removed as Record<string, number>;
+}
+
+/** `to`: its new name; null = nothing of it stays. */
+export type CompanyChange = { instance: string; to: string | null };
 
 /** What a result that comes late is held against: `fence` is the token of the attempt that counted; null = no such ticket. */
 export async function findTicketFence(

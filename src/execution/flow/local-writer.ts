@@ -98,6 +98,7 @@ export function localWriter({
       mustOwn(instance);
       return engine.claim({ instance, key, n }, agent, who, (holder) => registry.get(holder)?.spec.kind === 'person');
     },
+    changeCompany: (change) => engine.changeCompany(change),
     async append({ instance, events, statements }) {
       mustOwn(instance);
       await engine.append(instance, events, statements);

@@ -2,6 +2,7 @@ import { ColmeiaError } from '../../platform/errors.ts';
 import type { JournalHead } from '../../trust/audit/journal.ts';
 import { planKey } from '../plans/plan.ts';
 import type { Admission } from './admission.ts';
+import { beingDeleted, type CompanyStanding } from './company-standing.ts';
 import type { FlowBatch } from './flow-batch.ts';
 import { FLOW_VERSION, type FlowEvent } from './flow-state.ts';
 import type { KnownPlan } from './flow-store.ts';
@@ -17,6 +18,7 @@ const REMEMBERED = 5_000;
 export type OwnedCompany = {
   name: string;
   no: number;
+  standing: CompanyStanding;
   /** Of the last batch that was sent; the next one follows it. */
   head: JournalHead;
   /** Open plans. */
@@ -43,8 +45,8 @@ function rememberInBatch(batch: FlowBatch, company: OwnedCompany, planId: string
 }
 
 /**
- * C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. Throws PLAN_CONFLICT, and what
- * `admission` says of a plan that begins.
+ * C1 and C2 take effect: the plan begins, is rejected, or is the one that was here before. Throws PLAN_CONFLICT,
+ * INSTANCE_STATE, and what `admission` says of a plan that begins.
  */
 export function applySubmission(
   batch: FlowBatch,
@@ -53,6 +55,7 @@ export function applySubmission(
   admission: Pick<Admission, 'mustBegin'>,
 ): Submitted {
   const { planId, content } = submission;
+  if (company.standing === 'deleting') throw beingDeleted(company.name);
   batch.submits.push({ instance: company.name, planId });
   const known = company.known.get(planId) ?? null;
   if (known !== null && known.digest === content.digest) {

@@ -7,6 +7,7 @@ import { attemptsOf } from './attempt.ts';
 import { leaseChanges, type FlowBatch } from './flow-batch.ts';
 import { isEnded, type Attempt, type PlanState } from './flow-state.ts';
 import type { PlanWatch } from './flow-engine-options.ts';
+import type { CompanyStanding } from './company-standing.ts';
 import type { LoadedCompany } from './flow-store.ts';
 import { isPlanChanged, type DraftPlan, type LivePlan } from './live-plan.ts';
 import { remember, type OwnedCompany } from './owned-company.ts';
@@ -30,9 +31,9 @@ export class OwnedPlans {
   }
 
   /** A company with its open plans, as the database holds them; leases of running tickets are granted again. */
-  takeUp({ name, no, head, plans }: LoadedCompany, now: number): void {
+  takeUp({ name, no, standing, head, plans }: LoadedCompany, now: number): void {
     const open = new OpenTickets();
-    this.companies.set(name, { name, no, head, plans: new Set(), open, known: new Map() });
+    this.companies.set(name, { name, no, standing, head, plans: new Set(), open, known: new Map() });
     for (const plan of plans) {
       this.plans.set(plan.key, plan);
       open.count += plan.state.open;
@@ -83,12 +84,26 @@ export class OwnedPlans {
     this.companies.get(plan.instance)?.plans.delete(plan);
   }
 
+  /** False: tickets of the company do not begin now. */
+  starts(instance: string): boolean {
+    return this.companies.get(instance)?.standing === 'active';
+  }
+
+  /** What waits of a company goes out of the scheduler, or comes in again; what runs goes on. */
+  stand(instance: string, standing: CompanyStanding, now: number): void {
+    const company = this.companies.get(instance);
+    if (company === undefined || company.standing === standing) return;
+    company.standing = standing;
+    for (const plan of company.plans) this.ripen(plan, now);
+  }
+
   /** Puts the ready tickets and the timer of a plan where they belong by its state. */
   ripen(plan: LivePlan, now: number): void {
     const { key, state, specs } = plan;
     this.#dispatcher.removePlan(key);
+    const isHeld = state.control.paused || !this.starts(plan.instance);
     state.tickets.forEach(({ status }, n) => {
-      if (status !== 'ready' || state.control.paused) return;
+      if (status !== 'ready' || isHeld) return;
       this.#dispatcher.add(readyTicketOf({ plan, state, specs }, n, null, this.#dispatcher), now);
     });
     if (state.timerAt !== null) this.timers.set(key, state.timerAt);

@@ -224,6 +224,11 @@ export class Scheduler {
     return loads;
   }
 
+  /** The tier of a company has changed: what begins from now on counts by it. */
+  weigh(): void {
+    this.#fair.weigh();
+  }
+
   weightOf(instance: string): number {
     return this.#fair.account(instance).weight;
   }

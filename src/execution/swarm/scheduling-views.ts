@@ -111,8 +111,17 @@ export type Scheduling = {
   stopExperiment(who: Principal, request: { reason?: string }): Promise<ExperimentView>;
 };
 
-/** What a ticket can wait for; `result` = it runs, `nothing` = it has ended. */
-export const WAITS_FOR = ['agent', 'dependencies', 'approval', 'resume', 'backoff', 'result', 'nothing'] as const;
+/** What a ticket can wait for; `company` = its company is paused, `result` = it runs, `nothing` = it has ended. */
+export const WAITS_FOR = [
+  'agent',
+  'dependencies',
+  'approval',
+  'company',
+  'resume',
+  'backoff',
+  'result',
+  'nothing',
+] as const;
 
 /** Why a ticket does not run, and when it will. Reckoned when it is asked for, from the state of the moment. */
 export type WhyView = {

@@ -1,6 +1,6 @@
 import { agentIdOf } from '../agents/agent.ts';
 import { attemptsOf } from '../flow/attempt.ts';
-import { isOpen, type PlanState, type TicketState } from '../flow/flow-state.ts';
+import { isOpen, type PlanState } from '../flow/flow-state.ts';
 import type { LivePlan } from '../flow/live-plan.ts';
 import { ticketIdOf } from '../plans/plan.ts';
 import { typeOf } from '../scheduling/outcome.ts';
@@ -13,7 +13,12 @@ const MOST_NAMED = 20;
 const MOST_COMPANIES = 10;
 
 /** Why a ticket of an open plan of this process does not run, and when it will. Names are not hidden yet. */
-export function whyTicket(swarm: Swarm, plan: LivePlan, n: number, now: number): WhyView {
+export function whyTicket(
+  swarm: Swarm,
+  plan: LivePlan,
+  n: number,
+  { now, starts }: { now: number; /** False: the company is paused. */ starts: boolean },
+): WhyView {
   const { state, instance } = plan;
   const ticket = state.tickets[n];
   const why = swarm.scheduler.why(plan.key, n, now);
@@ -24,7 +29,7 @@ export function whyTicket(swarm: Swarm, plan: LivePlan, n: number, now: number):
     task_type: typeOf(plan.specs[n]),
     state: ticket.status,
     at: now,
-    waits_for: waitsFor(plan, state, ticket, n),
+    waits_for: waitsFor(plan, state, n, starts),
     queue: why === null ? null : queueOf(swarm, why),
     company: why === null ? null : companyOf(swarm, instance, why),
     forecast_start: why === null ? null : startOf(swarm, instance, why, now),
@@ -40,11 +45,14 @@ export function whyEnded(
   return { ...ticket, at: now, waits_for, queue: null, company: null, forecast_start: null };
 }
 
-function waitsFor(plan: LivePlan, state: PlanState, ticket: TicketState, n: number): WhyView['waits_for'] {
+function waitsFor(plan: LivePlan, state: PlanState, n: number, starts: boolean): WhyView['waits_for'] {
+  const ticket = state.tickets[n];
   const nothing = { tickets: [] as string[], until: null, agent_id: null };
-  const isPaused = state.control.paused && (ticket.status === 'ready' || ticket.status === 'waiting');
+  const couldBegin = ticket.status === 'ready' || ticket.status === 'waiting' || ticket.status === 'backoff';
+  const isPaused = state.control.paused && ticket.status !== 'backoff';
   if (state.status === 'waiting_approval' || ticket.status === 'approval') return { what: 'approval', ...nothing };
-  if (isPaused) return { what: 'resume', ...nothing };
+  if (couldBegin && !starts) return { what: 'company', ...nothing };
+  if (couldBegin && isPaused) return { what: 'resume', ...nothing };
   switch (ticket.status) {
     case 'waiting': {
       const open = state.rules[n].deps.filter((dep) => isOpen(state.tickets[dep].status)).slice(0, MOST_NAMED);

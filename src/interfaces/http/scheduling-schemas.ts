@@ -89,7 +89,11 @@ const why = {
   state: text,
   at: time,
   waits_for: shape({
-    what: { type: 'string', enum: WAITS_FOR, description: '`result`: it runs; `nothing`: it has ended.' },
+    what: {
+      type: 'string',
+      enum: WAITS_FOR,
+      description: '`company`: the company is paused; `result`: it runs; `nothing`: it has ended.',
+    },
     tickets: { ...textList, description: 'Dependencies that have not ended, at most 20.' },
     until: { ...timeOrNull, description: 'End of a backoff, or when the attempt is ended by its time limit.' },
     agent_id: { ...textOrNull, description: 'Who works on it.' },

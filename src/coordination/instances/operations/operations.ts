@@ -6,7 +6,7 @@ import { decodeCursor, isTexts, pageLimit, pageOf } from '../../../platform/page
 import type { Scope, Store } from '../../../platform/store/store.ts';
 import type { JournalEvent, JournalWriter } from '../../../trust/audit/journal.ts';
 import { SYSTEM_INSTANCE } from '../../../trust/identity/principal.ts';
-import type { OperationKind, OperationView } from '../instance-views.ts';
+import type { OperationKind, OperationPlan, OperationView } from '../instance-views.ts';
 import { isUnderWay, operationView, pendingStep, type AnyDefinition, type Operation } from './operation.ts';
 import {
   claimOperations,
@@ -122,6 +122,13 @@ export class Operations {
       .catch((error: unknown) => this.#refused(error, operation));
     this.#carryOut(definition, operation);
     return operationView(operation, definition);
+  }
+
+  /** What it would do. Nothing is changed. */
+  plan(kind: OperationKind, instance: string, input: object): Promise<OperationPlan> {
+    const { plan } = this.#definition(kind);
+    if (plan === undefined) throw new Error(`the operation ${kind} has no plan`);
+    return plan(instance, input);
   }
 
   /** Resolves when the operation has ended at this process; null = another process has it, or this one stops. */

@@ -64,11 +64,12 @@ function whyText(session: Session, why: WhyView): string {
 }
 
 /** What it waits for, in one sentence. */
-export function whySentence({ waits_for, queue, plan_id, state, at }: WhyView): string {
+export function whySentence({ waits_for, queue, plan_id, instance, state, at }: WhyView): string {
   const { what, tickets, agent_id } = waits_for;
   const date = until(waits_for.until, at);
   if (what === 'dependencies') return `waits for ${count(tickets.length, 'ticket')} before it: ${tickets.join(', ')}`;
   if (what === 'approval') return `waits for a person: colmeia approve ${plan_id}`;
+  if (what === 'company') return `waits, as the company is paused: colmeia instance resume ${instance}`;
   if (what === 'resume') return `waits, as its plan is paused: colmeia resume ${plan_id}`;
   if (what === 'backoff') return `waits before it is tried again${date && `, ${date}`}`;
   if (what === 'result') return `runs${agent_id === null ? '' : ` on ${agent_id}`}${date && `; at most ${date}`}`;
