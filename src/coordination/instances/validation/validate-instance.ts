@@ -1,0 +1,92 @@
+import type { Clock } from '../../../platform/clock.ts';
+import type { KeptKey } from '../../../trust/identity/key-store.ts';
+import type { DatabaseInspection } from '../databases/inspect.ts';
+import type { InstanceContext, InstanceContexts, RegisteredCompany } from '../folder/instance-contexts.ts';
+import type { CompanyFault, ValidationReport } from '../instance-views.ts';
+import { accountChecks, type CheckedAccounts } from './check-accounts.ts';
+import { checkDatabase } from './check-database.ts';
+import { checkFiles, checkSecrets, checkSettings } from './check-files.ts';
+import { checkKeys } from './check-keys.ts';
+import { checkDisks } from './check-machine.ts';
+import { checkMcp } from './check-mcp.ts';
+import type { Check, CheckRunner } from './run-checks.ts';
+import { companyFault, healthOf } from './validation-codes.ts';
+
+/** What a validation looks at. */
+export type ValidationParts = {
+  contexts: Pick<InstanceContexts, 'load'>;
+  runner: CheckRunner;
+  clock: Clock;
+  /** null = there is no such company. */
+  row: (name: string) => Promise<(RegisteredCompany & { monthCostUsd: number }) | null>;
+  inspect: (context: InstanceContext) => Promise<DatabaseInspection>;
+  keys: (name: string) => Promise<readonly KeptKey[]>;
+  accounts: (context: InstanceContext) => Promise<CheckedAccounts>;
+  /** Folders whose disks must have room, beside the company's own. */
+  disks: readonly string[];
+  /** As the variable PATH has it, for commands of MCP servers. */
+  searchPath: string;
+};
+
+/**
+ * Everything that is wrong in a company, at once. A part that is away, hangs or breaks is a fault of its own and keeps no other
+ * check from running. Throws only INSTANCE_NOT_FOUND, and STORE_UNAVAILABLE while Colmeia's own database is away.
+ */
+export async function validateInstance(parts: ValidationParts, name: string): Promise<ValidationReport> {
+  const loading = { context: null as InstanceContext | null, error: null as unknown };
+  const load = async (): Promise<CompanyFault[]> => {
+    try {
+      loading.context = await parts.contexts.load(name);
+    } catch (error) {
+      loading.error = error;
+    }
+    return loading.context === null ? [] : checkFiles(loading.context);
+  };
+  const files = await parts.runner.run(name, [{ name: 'files', run: load }]);
+  if (loading.error !== null) throw loading.error as Error;
+  // A disk that hangs: nothing is known of the company but that.
+  const checks = loading.context === null ? [] : checksOf(parts, loading.context);
+  const others = await parts.runner.run(name, checks);
+  const faults = sorted([...files.faults, ...others.faults]);
+  const validated_at = new Date(parts.clock.now()).toISOString();
+  return { name, health: healthOf(faults), faults, checks: [...files.checks, ...others.checks], validated_at };
+}
+
+function checksOf(parts: ValidationParts, context: InstanceContext): Check[] {
+  const { clock, searchPath } = parts;
+  const { name, folder, mcp } = context;
+  return [
+    { name: 'secrets', run: async () => checkSecrets(context) },
+    { name: 'settings', run: () => checkRegistry(parts, context) },
+    {
+      name: 'database',
+      async run() {
+        if (context.initialized) return checkDatabase(await parts.inspect(context), context.migrations);
+        return [companyFault('NOT_INITIALIZED', name, 'its database is not made yet')];
+      },
+    },
+    { name: 'keys', run: async () => checkKeys(await parts.keys(name), clock.now()) },
+    ...accountChecks(() => parts.accounts(context)),
+    { name: 'mcp', run: (signal) => checkMcp(mcp, { folder, searchPath, signal }) },
+    { name: 'disk', run: () => checkDisks([folder, ...parts.disks]) },
+  ];
+}
+
+async function checkRegistry(parts: ValidationParts, context: InstanceContext): Promise<CompanyFault[]> {
+  const row = await parts.row(context.name);
+  if (row === null) return [];
+  const faults = checkSettings(row, context);
+  const { budget_usd: budget } = row;
+  if (budget !== null && row.monthCostUsd > budget) {
+    const spent = `${row.monthCostUsd.toFixed(2)} of ${budget.toFixed(2)} US dollars are spent this month`;
+    faults.push(companyFault('BUDGET_EXCEEDED', 'budget', spent));
+  }
+  return faults;
+}
+
+const RANKS = { error: 0, warning: 1, info: 2 };
+
+/** Errors first; else in the order of the checks. */
+function sorted(faults: readonly CompanyFault[]): CompanyFault[] {
+  return faults.toSorted((a, b) => RANKS[a.severity] - RANKS[b.severity]);
+}
