@@ -80,7 +80,7 @@ export class BurstPool {
     return this.#open.has(key);
   }
 
-  /** How often they joined a class, since ever: `orchestration_burst_capacity_activations_total`. */
+  /** How often they joined a class, since ever. */
   get activations(): number {
     return this.#activations;
   }

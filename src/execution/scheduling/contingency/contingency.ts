@@ -101,15 +101,6 @@ export class Contingency {
     return this.isActive('secondary-cluster') || this.#saturation.drain(key).level === 'overloaded';
   }
 
-  get activations(): number {
-    return this.#burst.activations;
-  }
-
-  /** Seconds of backlog of all classes together. */
-  get drainSeconds(): number {
-    return this.#saturation.drain(null).seconds;
-  }
-
   get step(): number {
     return this.#state.step;
   }
@@ -125,7 +116,8 @@ export class Contingency {
 
   /** Whether a new decision is refused now; null = it is taken. */
   refusal(company: { tier: string; open: number; share: number }): { retryAfterMs: number } | null {
-    return refusal(this.#state, { ...company, drainSeconds: this.drainSeconds });
+    const { seconds } = this.#saturation.drain(null);
+    return refusal(this.#state, { ...company, drainSeconds: seconds });
   }
 
   snapshot(): ContingencySnapshot {
