@@ -1,0 +1,106 @@
+import { type Clock } from '../../../platform/clock.ts';
+import { type CompanySession } from './company-host.ts';
+import { settingClaims } from './prepare-database.ts';
+
+export type TableInspection = {
+  name: string;
+  rls: boolean;
+  forced: boolean;
+  policies: number;
+  /** The database's own estimate. */
+  rows: number;
+  /** With indexes. */
+  bytes: number;
+};
+
+export type DatabaseInspection = {
+  reachable: boolean;
+  /** Why not; null when it is. What follows is empty then. */
+  reason: string | null;
+  /** `16.4`. */
+  version: string;
+  /** false = its base is not there yet. */
+  migrated: boolean;
+  migrations: { origin: string; version: number; name: string; checksum: string; applied_at: Date }[];
+  tables: TableInspection[];
+  /** What the company's role may and should not, as `role company_acme is a superuser`. */
+  roleFaults: string[];
+  /** How far the database's clock is ahead of ours, ms. */
+  clockSkewMs: number;
+  /** Of the disk it lies on; null = not known. */
+  freeBytes: number | null;
+  /** Of all tables. */
+  bytes: number;
+};
+
+const TABLES = `select c.relname::text as name, c.relrowsecurity as rls, c.relforcerowsecurity as forced,
+    (select count(*) from pg_policy p where p.polrelid = c.oid) as policies,
+    coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples, 0)::int8) as rows, pg_total_relation_size(c.oid) as bytes
+  from pg_class c where c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relkind in ('r', 'p')
+    and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e') order by 1`;
+
+const ROLE_FAULTS = `with me as (select * from pg_roles where rolname = $2)
+  select format('role %s %s', rolname, fault) as fault from (
+    select rolname, unnest(array[
+      case when rolsuper then 'is a superuser' end, case when rolcreaterole then 'may make roles' end,
+      case when rolcreatedb then 'may make databases' end, case when rolreplication then 'may replicate' end,
+      case when rolbypassrls then 'passes row level security by' end]) as fault from me
+    union all select me.rolname, 'is a member of ' || r.rolname from me join pg_auth_members m on m.member = me.oid join pg_roles r on r.oid = m.roleid
+    union all select me.rolname, 'may use schema ' || n.nspname from me, pg_namespace n
+      where n.nspname like 'company\\_%' and n.nspname <> $1 and has_schema_privilege(me.oid, n.oid, 'usage')
+    union all select me.rolname, 'may create in schema ' || n.nspname from me, pg_namespace n
+      where n.nspname <> $1 and n.nspname not like 'pg\\_%' and n.nspowner <> me.oid and has_schema_privilege(me.oid, n.oid, 'create')
+    union all select me.rolname, 'may connect to database ' || d.datname from me, pg_database d
+      where d.datname <> current_database() and d.datname like 'colmeia\\_compan%' and has_database_privilege(me.oid, d.oid, 'connect')
+  ) found where fault is not null order by 1`;
+
+const ABOUT = `select current_setting('server_version') as version, extract(epoch from clock_timestamp()) * 1000 as now,
+    to_regclass($1) is not null as migrated`;
+
+/** Looks at the database as the company's role sees it, with statements over the catalog alone. */
+export async function inspectDatabase(
+  session: CompanySession,
+  of: { schema: string; role: string; clock: Clock },
+): Promise<Omit<DatabaseInspection, 'freeBytes'>> {
+  const { schema, role, clock } = of;
+  await session.script(`begin isolation level repeatable read read only; ${settingClaims({ role: 'service_role' })}`);
+  try {
+    const table = `"${schema}".schema_migration`;
+    const asked = clock.now();
+    const [about] = await session.query(ABOUT, [table]);
+    const now = (asked + clock.now()) / 2;
+    const migrated = about!.migrated === true;
+    const columns = 'origin, version, name, checksum, applied_at';
+    const migrations = migrated ? await session.query(`select ${columns} from ${table} order by origin, version`, []) : [];
+    const tables = (await session.query(TABLES, [schema])) as TableInspection[];
+    const faults = await session.query(ROLE_FAULTS, [schema, role]);
+    return {
+      reachable: true,
+      reason: null,
+      version: String(about!.version).split(' ')[0]!,
+      migrated,
+      migrations: migrations as DatabaseInspection['migrations'],
+      tables,
+      roleFaults: faults.map(({ fault }) => String(fault)),
+      clockSkewMs: Math.round(Number(about!.now) - now),
+      bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
+  } finally {
+    await session.script('rollback').catch(() => undefined); // what broke the connection is told by the query
+  }
+}
+
+export function unreachable(reason: string): DatabaseInspection {
+  return {
+    reachable: false,
+    reason,
+    version: '',
+    migrated: false,
+    migrations: [],
+    tables: [],
+    roleFaults: [],
+    clockSkewMs: 0,
+    freeBytes: null,
+    bytes: 0,
+  };
+}
