@@ -79,6 +79,9 @@ async function fetchInto(home: string): Promise<void> {
   try {
     await promisify(execFile)('npm', args, { cwd: fresh, timeout: INSTALL_DEADLINE_MS });
     if (!fs.existsSync(home)) fs.renameSync(fresh, home); // else another process was first
+  } catch (error) {
+    const said = /npm error code (\S+)/.exec((error as { stderr?: string }).stderr ?? '')?.[1];
+    throw new Error(`npm install ${packages.join(' ')} failed: ${said ?? (error as Error).message}`, { cause: error });
   } finally {
     fs.rmSync(fresh, { recursive: true, force: true });
   }

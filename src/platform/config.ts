@@ -44,6 +44,10 @@ export type Config = {
   telemetryUrl: string | null;
   /** File with the secret that signs them; null = unsigned. */
   telemetrySecretFile: string | null;
+  /** Supabase's Management API. */
+  supabaseApiUrl: string;
+  /** Slug of the organization for projects of companies that name none; null = they must. */
+  supabaseOrganization: string | null;
   /** OTLP over HTTP; null = no traces. */
   otelEndpoint: string | null;
   logLevel: LogLevel;
@@ -89,6 +93,8 @@ export const VARIABLES = {
   POSTGRES_PASSWORD: '',
   SLA_DEFAULT_TIMEOUT_MS: '3600000',
   SCHEDULER_MAX_PARALLEL_TICKETS: '100',
+  SUPABASE_API_URL: 'https://api.supabase.com',
+  SUPABASE_ORGANIZATION_ID: '',
   OTEL_EXPORTER_ENDPOINT: '',
   LOG_LEVEL: 'INFO',
   INSTANCE_NAME: 'default',
@@ -130,6 +136,8 @@ export function readConfig(env: Environment, cwd: string): Config {
     agentsFile: read.path('COLMEIA_AGENTS'),
     telemetryUrl: read.httpUrl('COLMEIA_TELEMETRY_URL'),
     telemetrySecretFile: read.path('COLMEIA_TELEMETRY_SECRET_FILE'),
+    supabaseApiUrl: read.httpUrl('SUPABASE_API_URL')!,
+    supabaseOrganization: read.text('SUPABASE_ORGANIZATION_ID'),
     otelEndpoint: read.httpUrl('OTEL_EXPORTER_ENDPOINT'),
     logLevel: logLevel(read),
     logFormat: read.oneOf('COLMEIA_LOG_FORMAT', ['auto', 'json', 'text']),

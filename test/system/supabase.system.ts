@@ -18,15 +18,12 @@ const MIGRATIONS = path.join(import.meta.dirname, '../../migrations/company');
 type Company = { databaseUrl: string; api: SupabaseLite };
 type User = { client: SupabaseClient; id: string };
 
-let installed: InstalledSupabaseLite | null = null;
-let missing = '';
-try {
-  installed = await installSupabaseLite();
-} catch (error) {
-  missing = `@supabase/lite cannot be installed: ${(error as Error).message}`;
-}
+const installed = await installSupabaseLite().catch((error: Error) => error);
 
-suite('a company on Supabase', { skip: installed === null ? missing : false }, () => {
+if (installed instanceof Error) test('a company on Supabase', { skip: installed.message });
+else suite('a company on Supabase', () => companyOnSupabase(installed));
+
+function companyOnSupabase(lite: InstalledSupabaseLite): void {
   let postgres: TestServer;
   const started: SupabaseLite[] = [];
   let acme: Company;
@@ -56,7 +53,7 @@ suite('a company on Supabase', { skip: installed === null ? missing : false }, (
       for (const name of fs.readdirSync(MIGRATIONS).toSorted())
         if (name.endsWith('.sql')) await client.query(fs.readFileSync(path.join(MIGRATIONS, name), 'utf8'));
     });
-    const api = await installed!.start(databaseUrl);
+    const api = await lite.start(databaseUrl);
     started.push(api);
     return { databaseUrl, api };
   }
@@ -159,4 +156,4 @@ suite('a company on Supabase', { skip: installed === null ? missing : false }, (
       assert.equal(status, 401, JSON.stringify(error));
     }
   });
-});
+}
