@@ -1,6 +1,7 @@
 import type { Colmeia } from './colmeia.ts';
 import { DEFAULT_POLICY, masterKeySourceOf, type ColmeiaOptions } from './colmeia-options.ts';
 import { openInstances } from './coordination/instances/open-instances.ts';
+import { startStatistics } from './coordination/instances/statistics.ts';
 import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
 import { AgentRegistry } from './execution/agents/agent-registry.ts';
@@ -234,7 +235,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     },
   };
   const background = { store, feed, clock, random, log, instances: () => engine.ownedCompanies() };
-  consumers.push(startTokenCount(background));
+  consumers.push(startTokenCount(background), startStatistics(background));
   if (options.telemetry) consumers.push(startTelemetrySink({ ...background, ...options.telemetry, metrics }));
   if (options.otelEndpoint) {
     const { openTraceExporter } = await import('./platform/observability/tracing.ts');

@@ -65,6 +65,8 @@ export async function addUsage(store: Store, added: readonly AddedUsage[]): Prom
     sql.query(
       `insert into token_usage as u (instance, agent, results, input_tokens, output_tokens, cost_usd, event, since)
        select * from unnest($1::text[], $2::text[], $3::int8[], $4::int8[], $5::int8[], $6::float8[], $7::int8[], $8::timestamptz[])
+         v(instance, agent, results, input_tokens, output_tokens, cost_usd, event, since)
+       where exists (select 1 from instance i where i.name = v.instance) -- it may have been deleted meanwhile
        on conflict (agent, instance) do update set results = u.results + excluded.results,
          input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
          cost_usd = u.cost_usd + excluded.cost_usd, event = excluded.event

@@ -47,6 +47,7 @@ export async function writeCursors(
   await store.write({ as: 'engine' }, (sql) =>
     sql.query(
       `insert into consumer (name, instance, seq) select $1, v.instance, v.seq from unnest($2::text[], $3::int8[]) v(instance, seq)
+       where exists (select 1 from instance i where i.name = v.instance) -- one that was deleted meanwhile has no place
        on conflict (name, instance) do update set seq = excluded.seq where consumer.seq < excluded.seq`,
       [name, cursors.map(([instance]) => instance), cursors.map(([, seq]) => seq)],
     ),

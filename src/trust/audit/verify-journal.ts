@@ -17,6 +17,10 @@ const PAGE = `select seq, at, plans, body, hash from (
     from (select seq, at, plans, body, hash from journal where instance = $1 and seq > $2 and seq <= $3 order by seq limit ${PAGE_ROWS}) page
   ) sized where before < ${PAGE_BYTES} order by seq`;
 
+/** Under which name rows up to a number were hashed, when the company has another one now. */
+const FORMER = 'select until_seq, name from former_name where instance = $1 order by until_seq';
+
+type FormerName = { until_seq: number; name: string };
 type Head = { seq: number; events: number; hash: string; last: number | null };
 type ChainRow = { seq: number; at: Date; plans: number[]; body: string; hash: string };
 
@@ -32,12 +36,14 @@ export async function verifyJournal(store: Store, scope: Scope, instance: string
   // a company's own role does not read heads; what it may see was decided above
   const [head] = await store.read({ as: 'engine' }, (sql) => sql.query<Row & Head>(HEAD, [instance]));
   if (head === undefined) return verdict;
+  const former = await store.read(scope, (sql) => sql.query<Row & FormerName>(FORMER, [instance]));
   let hash = '';
   while (verdict.rows < head.seq) {
     const rows = await store.read(scope, (sql) => sql.query<Row & ChainRow>(PAGE, [instance, verdict.rows, head.seq]));
     if (rows.length === 0) return broken(cutOff(verdict.rows, head.seq));
     for (const row of rows) {
-      const fault = faultOf(row, verdict, hash, instance);
+      const name = former.find(({ until_seq }) => row.seq <= until_seq)?.name ?? instance;
+      const fault = faultOf(row, verdict, hash, name);
       if (fault !== null) return broken(fault);
       hash = row.hash;
       verdict.rows++;
