@@ -25,7 +25,8 @@ import type { LivePlan, PlanContent } from './live-plan.ts';
 import { applySubmission, notOwner } from './owned-company.ts';
 import { beingDeleted, standingAfter } from './company-standing.ts';
 import { OwnedPlans } from './owned-plans.ts';
-import { judgeRefusal } from './refused-flush.ts';
+import { judgeRefusal, type RefusedIn } from './refused-flush.ts';
+import { UntoldLeases } from './untold-leases.ts';
 import type { Submission, Submitted } from './submission.ts';
 
 export type { CommittedRow, FlowEngineOptions } from './flow-engine-options.ts';
@@ -39,10 +40,12 @@ export class FlowEngine implements JournalWriter {
   readonly dispatcher: Dispatcher;
   readonly #options: FlowEngineOptions;
   readonly #owned: OwnedPlans;
-  readonly #sources: BatchSources;
+  /** What commits are made of and judged by. */
+  readonly #parts: BatchSources & RefusedIn;
   readonly #commits: GroupCommit<FlowBatch>;
   /** Companies whose memory may differ from the database. */
   readonly #stale = new Set<string>();
+  readonly #untold = new UntoldLeases();
   readonly #admission: Admission;
   #lastAt = 0;
 
@@ -52,7 +55,8 @@ export class FlowEngine implements JournalWriter {
     const { registry, clock, store } = options;
     this.dispatcher = options.dispatcher ?? plainDispatcher(options.random);
     this.#owned = new OwnedPlans(registry, this.dispatcher, options.watch);
-    this.#sources = { ...options, owned: this.#owned, dispatcher: this.dispatcher };
+    const memory = { owned: this.#owned, stale: this.#stale, untold: this.#untold };
+    this.#parts = { ...options, ...memory, dispatcher: this.dispatcher };
     this.#commits = new GroupCommit<FlowBatch>({
       clock,
       overlaps: store.tier === 'server',
@@ -66,8 +70,7 @@ export class FlowEngine implements JournalWriter {
       send: (batch, before) => this.#send(batch, before),
       commit: (batch) => this.#commit(batch),
       takeBack: (batch) => this.#owned.takeBack(batch),
-      refused: (error, failed, built) =>
-        judgeRefusal(error, failed, built, { ...options, owned: this.#owned, stale: this.#stale, now: this.#lastAt }),
+      refused: (error, failed, built) => judgeRefusal(error, failed, built, this.#parts, this.#lastAt),
       needsRepair: () => this.#stale.size > 0,
       repair: () => this.#reload(),
       stumbled: (error) => {
@@ -356,7 +359,7 @@ export class FlowEngine implements JournalWriter {
 
   /** Without an event only what is derived has changed, the time of the next wake. */
   #send(batch: FlowBatch, before: FlowBatch | null): Promise<void> | null {
-    fillBatch(batch, before, this.#sources);
+    fillBatch(batch, before, this.#parts);
     if (batch.isEmpty) {
       this.#owned.promote(batch);
       this.#owned.setTimers(batch);
@@ -388,6 +391,7 @@ export class FlowEngine implements JournalWriter {
   #takeUp(company: LoadedCompany): void {
     this.#lastAt = Math.max(this.#lastAt, company.lastAt); // its last writer's clock may have been ahead
     this.#owned.takeUp(company, this.#now());
+    for (const lease of this.#untold.take(company)) this.release(lease);
   }
 }
 

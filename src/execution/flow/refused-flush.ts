@@ -3,13 +3,14 @@ import type { FlowEngineOptions } from './flow-engine-options.ts';
 import { findKnown } from './flow-store.ts';
 import { remember } from './owned-company.ts';
 import type { OwnedPlans } from './owned-plans.ts';
+import type { UntoldLeases } from './untold-leases.ts';
 
 /** What a refusal is judged by, and what has to change with it. */
 export type RefusedIn = Pick<FlowEngineOptions, 'store' | 'registry' | 'log'> & {
   owned: OwnedPlans;
   /** Companies that are to be loaded again. */
   stale: Set<string>;
-  now: number;
+  untold: UntoldLeases;
 };
 
 /**
@@ -22,7 +23,8 @@ export async function judgeRefusal(
   error: unknown,
   failed: FlowBatch,
   built: FlowBatch | null,
-  { store, registry, log, owned, stale, now }: RefusedIn,
+  { store, registry, log, owned, stale, untold }: RefusedIn,
+  now: number,
 ): Promise<'again' | 'apart' | 'no'> {
   for (const batch of [failed, built]) {
     for (const key of batch?.drafts.keys() ?? []) {
@@ -43,5 +45,7 @@ export async function judgeRefusal(
   for (const instance of instances) stale.add(instance);
   log('warn', { err: error, instances }, 'a commit was refused; its companies are loaded again');
   if (code === '23505' || code === 'CM001') return 'again';
-  return code !== undefined && /^2[23]/.test(code) ? 'apart' : 'no';
+  if (code !== undefined && /^2[23]/.test(code)) return 'apart';
+  untold.note(failed);
+  return 'no';
 }
