@@ -26,16 +26,16 @@ export type Fault =
   | { kind: 'drip'; everyMs: number }
   | { kind: 'huge'; bytes: number; announced: boolean };
 
-type Planned = { fault: Fault; times: number; concerns: (method: string, path: string) => boolean };
+type Planned = { fault: Fault; after: number; times: number; concerns: (method: string, path: string) => boolean };
 
 /** Faults that are to come, by call. */
 export class FaultPlan {
   #planned: Planned[] = [];
 
-  /** `times` default 1; `at` default every call: part of `METHOD /path`. */
-  add(fault: Fault, options: { times?: number; at?: string } = {}): void {
-    const { times = 1, at = '' } = options;
-    this.#planned.push({ fault, times, concerns: (method, path) => `${method} ${path}`.includes(at) });
+  /** `at` default every call: part of `METHOD /path`. Of those the first `after` (default 0) go well, `times` (default 1) do not. */
+  add(fault: Fault, options: { times?: number; at?: string; after?: number } = {}): void {
+    const { times = 1, at = '', after = 0 } = options;
+    this.#planned.push({ fault, after, times, concerns: (method, path) => `${method} ${path}`.includes(at) });
   }
 
   clear(): void {
@@ -46,6 +46,10 @@ export class FaultPlan {
   take(method: string, path: string): Fault | null {
     const found = this.#planned.find(({ times, concerns }) => times > 0 && concerns(method, path));
     if (found === undefined) return null;
+    if (found.after > 0) {
+      found.after -= 1;
+      return null;
+    }
     found.times -= 1;
     return found.fault;
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { type FakeServer, startFakeServer } from '../../../test/fakes/fake-http-server.ts';
 import type { FakeAnswer } from '../../../test/fakes/faults.ts';
 import { systemClock } from '../../platform/clock.ts';
@@ -227,6 +228,13 @@ suite('what is cut off', () => {
       await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /larger than 1000000 bytes/ });
     });
   }
+
+  test('an answer that is small on the wire only', async () => {
+    const body = gzipSync(Buffer.alloc(5_000_000, ' '));
+    answer = { status: 200, body, headers: { 'content-encoding': 'gzip' } };
+    const failed = get(open({ limitBytes: 1_000_000, retries: 0 }));
+    await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /larger than 1000000 bytes/ });
+  });
 
   test('a circle of redirects', async () => {
     answer = { status: 302, headers: { location: '/v1/things' } };

@@ -81,6 +81,23 @@ test('a hold keeps everything back until it ends, and a longer one counts', asyn
   assert.equal(isStarted, true);
 });
 
+test('a hold that comes while calls wait ends those at once that cannot wait that long', async (context) => {
+  const time = stopTime(context);
+  const budget = open({ concurrency: 1 });
+  const release = await budget.take(Infinity, null);
+  const short = assert.rejects(budget.take(START + 10_000, null), {
+    code: 'OUTSIDE_UNAVAILABLE',
+    retryAfterMs: 20_000,
+  });
+  let isStarted = false;
+  void budget.take(START + 30_000, null).then(() => (isStarted = true));
+  budget.hold(START + 20_000);
+  await short;
+  release();
+  await time.go(20_000);
+  assert.equal(isStarted, true);
+});
+
 test('a hold is an hour at most, also when the clock is put back', async (context) => {
   stopTime(context);
   let now = START;

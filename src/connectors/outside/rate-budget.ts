@@ -139,23 +139,21 @@ export class RateBudget {
     const { site, queueLimit } = this.#options;
     const now = this.#refill();
     const waitMs = this.#waitMs(now, this.#waiting.length);
-    if (now + waitMs > deadline) {
-      const message = `${site}: no call may start for ${Math.ceil(waitMs / 1_000)} s, by its limit of calls`;
-      throw new ColmeiaError('OUTSIDE_UNAVAILABLE', message, { retryAfterMs: waitMs });
-    }
+    if (now + waitMs > deadline) throw this.#notFor(waitMs);
     if (this.#waiting.length >= queueLimit) {
       const message = `${site}: ${queueLimit} calls wait already`;
       throw new ColmeiaError('QUEUE_FULL', message, { retryAfterMs: Math.max(1_000, waitMs) });
     }
   }
 
+  /** Of those that wait, who is late by now or will be when the hold ends. */
   #endLate(now: number): void {
-    const late = this.#waiting.filter(({ deadline }) => deadline <= now);
+    const start = now + this.#holdMs(now);
+    const isLate = ({ deadline }: Waiting): boolean => deadline <= now || deadline < start;
+    const late = this.#waiting.filter(isLate);
     if (late.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now);
-    const error = (): ColmeiaError =>
-      new ColmeiaError('OUTSIDE_TIMEOUT', `${this.#options.site}: the call waited in vain for its turn`);
-    for (const { fail } of late) fail(error());
+    this.#waiting = this.#waiting.filter((waiting) => !isLate(waiting));
+    for (const { fail, deadline } of late) fail(deadline <= now ? this.#inVain() : this.#notFor(start - now));
   }
 
   #drop(waiting: Waiting, reason: unknown): void {
@@ -174,6 +172,15 @@ export class RateBudget {
     const isFull = this.#running >= this.#options.concurrency;
     const waitMs = isFull ? firstDeadline : Math.min(firstDeadline, this.#waitMs(now, 0));
     this.#timer = setTimeout(() => this.#startWhatMay(), Math.max(1, Math.min(waitMs, LONGEST_HOLD_MS)));
+  }
+
+  #notFor(waitMs: number): ColmeiaError {
+    const message = `${this.#options.site}: no call may start for ${Math.ceil(waitMs / 1_000)} s, by its limit of calls`;
+    return new ColmeiaError('OUTSIDE_UNAVAILABLE', message, { retryAfterMs: waitMs });
+  }
+
+  #inVain(): ColmeiaError {
+    return new ColmeiaError('OUTSIDE_TIMEOUT', `${this.#options.site}: the call waited in vain for its turn`);
   }
 
   #shuttingDown(): ColmeiaError {

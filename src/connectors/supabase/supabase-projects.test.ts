@@ -5,6 +5,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { Secret } from '../../platform/secret.ts';
 import type { OutsideCall } from '../outside/outside-call.ts';
 import { openSite, type OutsideSite, type OutsideSiteOptions } from '../outside/outside-site.ts';
+import { openSupabase } from './open-supabase.ts';
 import { supabaseProjects, type SupabaseProjects, type SupabaseProjectSpec } from './supabase-projects.ts';
 
 let supabase: FakeSupabase;
@@ -23,6 +24,7 @@ async function start(options: FakeSupabaseOptions = {}, more: Partial<OutsideSit
   open(more);
 }
 
+/** The rate stands in the way of so many calls at once, so the site is not `openSupabase`'s. */
 function open(more: Partial<OutsideSiteOptions> = {}): void {
   const { url, token, organization } = supabase;
   site = openSite({
@@ -84,6 +86,20 @@ suite('a company gets a project', () => {
     assert.equal(supabase.projects.length, 1);
     assert.equal(supabase.projects[0]!.password, kept!.reveal());
   });
+
+  for (const kind of ['reset', 'lost', 'cut', 'html'] as const) {
+    test(`once, with the password that was kept, wherever the first try is cut (${kind})`, async () => {
+      for (let call = 0; call < 3; call++) {
+        await startAgain({}, { retries: 0 });
+        supabase.faults.add({ kind }, { after: call });
+        await projects.ensure(spec()).catch(() => {});
+        supabase.faults.clear();
+        await projects.ensure(spec());
+        assert.equal(supabase.projects.length, 1, `cut at call ${call}`);
+        assert.equal(supabase.projects[0]!.password, kept!.reveal());
+      }
+    });
+  }
 
   test('once, when the process dies after it was asked for: the next one finds it behind many others', async () => {
     await startAgain({ pageSize: 3, projectLimit: 100 });
@@ -246,6 +262,27 @@ test('a check says who one is, or what is wrong', async () => {
     ok: false,
     detail: 'supabase: GET /v1/organizations/colmeia-org: answered 401: Unauthorized',
   });
+});
+
+test('without a token Supabase is off, and says so; with a new one it is on at once', async () => {
+  let token: Secret | null = null;
+  const { url: apiUrl, organization } = supabase;
+  const opened = openSupabase({
+    apiUrl,
+    organization,
+    token: async () => token,
+    clock: systemClock,
+    random: Math.random,
+    audit: () => {},
+  });
+  const off = { ok: false, detail: 'supabase: off: no credentials (secret supabase_access_token)' };
+  assert.deepEqual(await opened.projects.check(), off);
+  assert.equal(supabase.requests.length, 0);
+  token = new Secret(supabase.token);
+  assert.equal((await opened.projects.check()).ok, true);
+  const resource = await opened.projects.ensure(spec());
+  assert.equal(resource.site, new URL(apiUrl).host);
+  await opened.site.close();
 });
 
 test('an answer that is not as published is refused by its places, never by its values', async () => {

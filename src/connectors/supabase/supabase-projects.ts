@@ -67,7 +67,6 @@ export type SupabaseProjectsOptions = {
   pollMs?: number;
 };
 
-export const SUPABASE_RATE_PER_MINUTE = 60;
 const KIND = 'supabase-project';
 /** What every name of ours begins with; nothing else is ever removed. */
 const PREFIX = 'colmeia-';
