@@ -4,7 +4,7 @@ import { folderOf, hasFiles, moveFiles, readFiles } from '../company-files.ts';
 import { PLACE_KIND } from '../company-place.ts';
 import { writeConfigValue } from '../folder/write-config.ts';
 import type { InstanceParts } from '../instance-parts.ts';
-import { findInstance, readMore } from '../instance-store.ts';
+import { findInstance, listKeyIds, readMore } from '../instance-store.ts';
 import type { OperationDefinition } from '../operations/step.ts';
 import { noInstance } from '../../../trust/identity/may.ts';
 
@@ -36,6 +36,7 @@ export function renameInstance(parts: InstanceParts): OperationDefinition<Rename
         async run({ instance, input: { to } }) {
           await directory.changed(instance);
           await directory.changed(to);
+          await flow.forgetKeys(await listKeyIds(store, to)); // they are proved anew, under the new name
           await flow.found(to);
         },
       },
