@@ -251,6 +251,16 @@ suite('what is cut off', () => {
     await assert.rejects(call, reason);
   });
 
+  test('credentials that do not come, and a caller that goes away meanwhile', async () => {
+    const never = (): Promise<Record<string, string>> => new Promise(() => {});
+    const unreadable = { code: 'OUTSIDE_UNAVAILABLE', message: 'supabase: its credentials cannot be read' };
+    await assert.rejects(get(open({ authorize: never, timeoutMs: 20 })), unreadable);
+    const caller = new AbortController();
+    const call = open({ authorize: never }).request({ method: 'GET', path: '/', signal: caller.signal });
+    setImmediate(() => caller.abort(new Error('enough')));
+    await assert.rejects(call, /enough/);
+  });
+
   test('calls under way and calls that wait, when the site is closed', async () => {
     server.faults.add({ kind: 'hang' });
     const site = open({ concurrency: 1 });

@@ -25,13 +25,13 @@ import {
 import { RateBudget } from './rate-budget.ts';
 import { readRetryAfter, readUsedUpBudget } from './read-limits.ts';
 import { ownUrl, siteAddress } from './site-address.ts';
-import { revealingJson, secretsOf, withoutSecrets, wordsOf } from './refusal.ts';
+import { failedCall, refusedCall, revealingJson, secretsOf } from './refusal.ts';
 
 export type OutsideSiteOptions = {
   name: SiteName;
   /** https, or http on this machine. Calls go below it. */
   baseUrl: string;
-  /** Headers with the credentials, asked for before each attempt. */
+  /** Headers with the credentials, asked for before each attempt, so that new ones count at once. */
   authorize: () => Promise<Record<string, string>>;
   /** Most calls in any minute. */
   ratePerMinute: number;
@@ -102,7 +102,9 @@ type Terms = {
   timeoutMs: number;
 };
 type Progress = { attempts: number; status: number | null };
-/** Why an attempt was not the end of the call. `waitMs` null = as the own backoff says. */
+/** A call on its way. `deadline`: epoch ms; `secrets`: of its body. */
+type UnderWay = { deadline: number; signal: AbortSignal; secrets: string[]; progress: Progress };
+/** Why an attempt was not the end of the call. `waitMs`: what the site asked for; null = nothing. */
 type Setback = { failure: Failure; waitMs: number | null };
 
 /** Throws INVALID_REQUEST when the base URL is not fit to carry credentials. */
@@ -247,34 +249,26 @@ class Site {
     }
   }
 
-  async #repeat(
-    sending: Sending,
-    terms: Terms,
-    call: { deadline: number; signal: AbortSignal; secrets: string[]; progress: Progress },
-  ): Promise<Answer> {
-    const { clock, retries = 4 } = this.#options;
+  async #repeat(sending: Sending, terms: Terms, call: UnderWay): Promise<Answer> {
+    const { name, clock, retries = 4 } = this.#options;
     for (;;) {
       const outcome = await this.#attempt(sending, terms, call);
       if (!('failure' in outcome)) return outcome;
       const { failure } = outcome;
-      const waitMs = outcome.waitMs ?? this.#backoffMs(call.progress.attempts);
+      const waitMs = Math.max(outcome.waitMs ?? 0, this.#backoffMs(call.progress.attempts));
       const mayRepeat = (terms.isIdempotent || failure.untouched) && call.progress.attempts <= retries;
       if (!mayRepeat || clock.now() + waitMs >= call.deadline)
-        throw this.#failed(sending, failure, call.progress, waitMs);
+        throw failedCall(name, sending, failure, call.progress.attempts, waitMs);
       await setTimeout(waitMs, undefined, { signal: call.signal }).catch(() => call.signal.throwIfAborted());
     }
   }
 
-  async #attempt(
-    sending: Sending,
-    terms: Terms,
-    call: { deadline: number; signal: AbortSignal; secrets: string[]; progress: Progress },
-  ): Promise<Answer | Setback> {
+  async #attempt(sending: Sending, terms: Terms, call: UnderWay): Promise<Answer | Setback> {
     const { clock } = this.#options;
     this.#refuseWhileOpen();
     const release = await this.#budget.take(call.deadline, call.signal);
     try {
-      const credentials = await this.#credentials();
+      const credentials = await this.#credentials(terms, call.signal);
       this.#refuseWhileOpen(); // it may have opened meanwhile
       breakerBegan(this.#breaker, clock.now(), BREAKER);
       call.progress.attempts += 1;
@@ -284,7 +278,7 @@ class Site {
       if (setback !== null) return setback;
       const answer = outcome as Answer;
       if (answer.status < 300 || terms.accept.includes(answer.status) || !terms.wantsJson) return answer;
-      throw this.#refused(sending, answer, [...secretsOf(credentials), ...call.secrets]);
+      throw refusedCall(this.#options.name, sending, answer, [...secretsOf(credentials), ...call.secrets]);
     } finally {
       release();
     }
@@ -294,7 +288,7 @@ class Site {
     sending: Sending,
     terms: Terms,
     credentials: Record<string, string>,
-    call: { deadline: number; signal: AbortSignal },
+    call: UnderWay,
   ): Promise<Answer | Failure> {
     const { clock, limitBytes = 32 * 1024 * 1024, metrics, name } = this.#options;
     const startedAt = clock.now();
@@ -356,34 +350,27 @@ class Site {
     throw new ColmeiaError('OUTSIDE_UNAVAILABLE', message, { retryAfterMs });
   }
 
-  async #credentials(): Promise<Record<string, string>> {
+  /** Waits for them as long as for an answer. */
+  async #credentials({ timeoutMs }: Terms, signal: AbortSignal): Promise<Record<string, string>> {
+    const { name, authorize } = this.#options;
+    const given = new AbortController();
+    const cut = setTimeout(timeoutMs, null, { signal: AbortSignal.any([signal, given.signal]) });
+    cut.catch(() => {}); // nobody may be waiting for it any more
     try {
-      return await this.#options.authorize();
+      const credentials = await Promise.race([authorize(), cut]);
+      if (credentials !== null) return credentials;
     } catch (error) {
+      signal.throwIfAborted();
       if (isColmeiaError(error)) throw error;
-      throw new ColmeiaError('OUTSIDE_UNAVAILABLE', `${this.#options.name}: its credentials cannot be read`);
+    } finally {
+      given.abort();
     }
+    throw new ColmeiaError('OUTSIDE_UNAVAILABLE', `${name}: its credentials cannot be read`);
   }
 
   #backoffMs(attempts: number): number {
     const { random, retryBaseMs = 500 } = this.#options;
     return Math.round(Math.min(LONGEST_BACKOFF_MS, retryBaseMs * 2 ** (attempts - 1)) * (0.5 + random() / 2));
-  }
-
-  #failed({ method, url }: Sending, failure: Failure, { attempts }: Progress, retryAfterMs: number): ColmeiaError {
-    const tries = attempts === 1 ? '' : `, ${attempts} times`;
-    const message = `${this.#options.name}: ${method} ${auditedPath(url)}: ${failure.reason}${tries}`;
-    const code = failure.what === 'timeout' ? 'OUTSIDE_TIMEOUT' : 'OUTSIDE_UNAVAILABLE';
-    return new ColmeiaError(code, message, { retryAfterMs });
-  }
-
-  #refused({ method, url }: Sending, answer: Answer, secrets: string[]): ColmeiaError {
-    const words = withoutSecrets(wordsOf(readJson(answer)?.value), secrets);
-    const said = words === '' ? '' : `: ${words}`;
-    return new ColmeiaError(
-      'OUTSIDE_REFUSED',
-      `${this.#options.name}: ${method} ${auditedPath(url)}: answered ${answer.status}${said}`,
-    );
   }
 
   #urlOf({ path, query = {} }: OutsideRequest): URL {

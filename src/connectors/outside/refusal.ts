@@ -1,5 +1,38 @@
+import { ColmeiaError } from '../../platform/errors.ts';
 import { Secret, withoutUrlPasswords } from '../../platform/secret.ts';
 import { knownSecrets, Redactor } from '../../trust/secrets/redact.ts';
+import { readJson } from './answer-json.ts';
+import type { Answer, Failure, Sending } from './exchange.ts';
+import { auditedPath } from './outside-call.ts';
+
+/** For a call that brought no answer worth the name. */
+export function failedCall(
+  site: string,
+  { method, url }: Sending,
+  failure: Failure,
+  attempts: number,
+  retryAfterMs: number,
+): ColmeiaError {
+  const times = attempts === 1 ? '' : `, ${attempts} times`;
+  const message = `${site}: ${method} ${auditedPath(url)}: ${failure.reason}${times}`;
+  const code = failure.what === 'timeout' ? 'OUTSIDE_TIMEOUT' : 'OUTSIDE_UNAVAILABLE';
+  return new ColmeiaError(code, message, { retryAfterMs });
+}
+
+/** For a call that the site refused, with its words. */
+export function refusedCall(
+  site: string,
+  { method, url }: Sending,
+  answer: Answer,
+  secrets: Iterable<string>,
+): ColmeiaError {
+  const words = withoutSecrets(wordsOf(readJson(answer)?.value), secrets);
+  const said = words === '' ? '' : `: ${words}`;
+  return new ColmeiaError(
+    'OUTSIDE_REFUSED',
+    `${site}: ${method} ${auditedPath(url)}: answered ${answer.status}${said}`,
+  );
+}
 
 /** Of a site's words in an error. */
 const LONGEST = 500;
