@@ -4,6 +4,7 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import type { CompanyFault } from '../instance-views.ts';
 import { companyFault } from '../validation/validation-codes.ts';
 import type { AtlassianConfig, CompanyConfig, McpConfig, SupabaseConfig } from './company-config.ts';
+import { isCompanyName } from './company-name.ts';
 import { envValues, parseEnvFile } from './env-file.ts';
 import { COMPANY_FILES, COMPANY_FOLDERS, readText } from './instance-folder.ts';
 import { readComponents, type Component } from './read-components.ts';
@@ -97,21 +98,26 @@ function nothingIn(folder: string, fault: CompanyFault): FolderReading {
  * another mode. Contents are not read.
  */
 export async function folderStamp(folder: string): Promise<string> {
-  const stamps = [await stampOf(folder)];
+  const stamps: string[] = [];
   for (const file of Object.keys(COMPANY_FILES)) stamps.push(await stampOf(path.join(folder, file)));
-  const places = COMPANY_FOLDERS.map((name) => path.join(folder, name));
-  const components = await namesIn(places[0]!);
-  places.push(
-    ...components.flatMap((name) => ['', 'migrations', 'seeds'].map((part) => path.join(places[0]!, name, part))),
-  );
-  for (const place of places) {
+  for (const place of await watchedPlaces(folder)) {
     const stamp = await stampOf(place);
     stamps.push(stamp);
-    if (stamp === ABSENT) continue;
+    if (stamp === ABSENT || place === folder) continue;
     for (const name of await namesIn(place))
       if (/\.(sql|json)$/.test(name)) stamps.push(await stampOf(path.join(place, name)));
   }
   return stamps.join('\n');
+}
+
+/** The folders whose entries are read, whether they are there or not. */
+export async function watchedPlaces(folder: string): Promise<string[]> {
+  const places = COMPANY_FOLDERS.map((name) => path.join(folder, name));
+  const components = await namesIn(places[0]!);
+  const inside = components
+    .filter(isCompanyName)
+    .flatMap((name) => ['', 'migrations', 'seeds'].map((part) => path.join(places[0]!, name, part)));
+  return [folder, ...places, ...inside];
 }
 
 const ABSENT = '-';
