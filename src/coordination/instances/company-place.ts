@@ -1,4 +1,4 @@
-import { secretNameIn } from './folder/secret-reference.ts';
+import { parseSecretReference } from '../../trust/secrets/secret-reference.ts';
 import type { CompanyPlace } from './databases/company-databases.ts';
 import { readFiles } from './company-files.ts';
 import type { FolderReading } from './folder/read-folder.ts';
@@ -18,7 +18,7 @@ export async function placeOf(
   const folder = known.folder === undefined ? await readFiles(parts, kept) : known.folder;
   const resources = known.resources ?? (await readMore(parts.store, { as: 'coordinator' }, kept.name)).resources;
   const placed = resources.find(({ kind }) => kind === PLACE_KIND);
-  const secret = secretNameIn(folder?.config?.database?.url) ?? (folder?.supabase?.enabled ? 'database_url' : null);
+  const secret = parseSecretReference(folder?.config?.database?.url) ?? (folder?.supabase?.enabled ? 'database_url' : null);
   const url = secret === null ? null : await parts.secrets.reveal(kept.name, secret);
   return { instance: placed?.id ?? kept.name, strategy: kept.strategy, url };
 }

@@ -1,5 +1,7 @@
 import type { Strategy, Tier } from '../instance-views.ts';
-import type { SecretReference } from './secret-reference.ts';
+
+/** Where a secret may stand in a file, its name stands; the value is in the encrypted store. */
+type SecretReference = `secret:${string}`;
 
 /** config.json, as its schema has it. What is left out is as the registry has it. */
 export type CompanyConfig = {

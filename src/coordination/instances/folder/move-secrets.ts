@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { ColmeiaError } from '../../../platform/errors.ts';
 import { Secret } from '../../../platform/secret.ts';
+import { secretReference } from '../../../trust/secrets/secret-reference.ts';
 import { parseEnvFile, withEnvValues } from './env-file.ts';
 import { COMPANY_FILES, readText, UnreadableFile, type CompanyFile } from './instance-folder.ts';
 import { parseJson, valueOf } from './json-text.ts';
 import { secretsOfEnv, takeSecrets, type FoundSecret } from './plain-secrets.ts';
 import { replaceFile } from './replace-file.ts';
-import { secretReference } from './secret-reference.ts';
 import { withJsonValue } from './write-config.ts';
 
 /**
