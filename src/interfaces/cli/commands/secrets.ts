@@ -19,6 +19,7 @@ export function secretCommands(program: Command, { action, paged }: CommandSetup
     .description('set a secret: its value comes from standard input, or is asked for and not shown')
     .argument('<secret>', 'its name, as the configuration refers to it: secret:<name>')
     .option('--from-file <file>', 'take the value from this file')
+    .allowUnknownOption() // refused as an argument too many: what is not known may be a secret, and is not repeated
     .action(
       action<[string, Of & { fromFile?: string }]>(async (session, name, { fromFile, ...options }) => {
         const value = await readSecret(session.world, fromFile, name);

@@ -1,0 +1,113 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { Secret } from '../../src/platform/secret.ts';
+import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
+import { thirtySecrets } from './planted-secrets.ts';
+import type { SecretWorld } from './secret-world.ts';
+
+/** Somewhere a company can hold secrets. `plant` puts some there and says which. */
+export type SecretPlace = { name: string; plant(world: SecretWorld): Promise<string[]> };
+
+const named = (secrets: readonly string[]): [string, string][] => secrets.map((value, n) => [`token_${n}`, value]);
+
+/** Every place that there is: what can hold a secret has a line here. */
+export const SECRET_PLACES: readonly SecretPlace[] = [
+  {
+    name: 'secret store over REST',
+    async plant({ call, found }) {
+      await found('rest');
+      const secrets = thirtySecrets();
+      for (const [name, value] of named(secrets))
+        await call('PUT', `/api/v1/instances/rest/secrets/${name}`, { value }, 200);
+      return secrets;
+    },
+  },
+  {
+    name: 'secrets of the fleet over REST',
+    async plant({ call }) {
+      const secrets = thirtySecrets();
+      for (const [name, value] of named(secrets)) await call('PUT', `/api/v1/secrets/${name}`, { value }, 200);
+      return secrets;
+    },
+  },
+  {
+    name: 'secret store by the CLI',
+    async plant({ cli, found, home }) {
+      await found('cli');
+      const secrets = thirtySecrets();
+      for (const [name, value] of named(secrets)) {
+        if (name.endsWith('3')) {
+          const file = path.join(home, `${name}.txt`);
+          await fs.writeFile(file, `${value}\n`, { mode: 0o600 });
+          await cli(['secrets', 'set', name, '--instance', 'cli', '--from-file', file]);
+          await fs.rm(file);
+        } else await cli(['secrets', 'set', name, '--instance', 'cli'], `${value}\n`);
+      }
+      return secrets;
+    },
+  },
+  {
+    name: 'secret store by the library, set twice',
+    async plant({ colmeia, found }) {
+      await found('library');
+      const secrets = [...thirtySecrets(), ...thirtySecrets()];
+      for (const [n, value] of secrets.entries()) {
+        const ref = { instance: 'library', secret: `token_${n % 30}` };
+        await colmeia.secrets.set(LOCAL_OPERATOR, ref, { value: n % 2 === 0 ? value : new Secret(value) });
+      }
+      return secrets;
+    },
+  },
+  {
+    name: 'secrets after rotations and a removal',
+    async plant({ colmeia, found }) {
+      await found('rotated');
+      const secrets = thirtySecrets();
+      for (const [secret, value] of named(secrets))
+        await colmeia.secrets.set(LOCAL_OPERATOR, { instance: 'rotated', secret }, { value });
+      await colmeia.secrets.rotate(LOCAL_OPERATOR, { instance: 'rotated' });
+      await colmeia.secrets.rotateMaster(LOCAL_OPERATOR);
+      await colmeia.secrets.remove(LOCAL_OPERATOR, { instance: 'rotated', secret: 'token_0' });
+      return secrets;
+    },
+  },
+  {
+    name: 'keys',
+    async plant({ colmeia, found }) {
+      await found('keyed');
+      const made = [
+        await colmeia.keys.create(LOCAL_OPERATOR, { kind: 'operator' }),
+        await colmeia.keys.create(LOCAL_OPERATOR, {
+          kind: 'company',
+          instance: 'keyed',
+          subject: 'user:ana@acme.example',
+        }),
+        await colmeia.keys.create(LOCAL_OPERATOR, { kind: 'agent', agent_id: 'builder' }),
+      ];
+      made.push(await colmeia.keys.rotate(LOCAL_OPERATOR, made[1]!.key_id, {}));
+      await colmeia.keys.revoke(LOCAL_OPERATOR, made[0]!.key_id);
+      for (const { key } of made) await colmeia.keys.authenticate(key);
+      return made.flatMap(({ key, key_id }) => [key, key.slice(`colmeia_${key_id}_`.length)]);
+    },
+  },
+  {
+    name: 'environment of the server and of its agents',
+    async plant({ env }) {
+      const secrets = thirtySecrets().filter((secret) => !secret.includes('\n'));
+      for (const [name, value] of named(secrets)) env[name.toUpperCase()] = value;
+      env.COLMEIA_SECRETS_KEY = secrets[0];
+      env.DATABASE_URL = secrets[1];
+      return secrets;
+    },
+  },
+  {
+    name: 'the master key',
+    async plant({ home }) {
+      const text = await fs.readFile(path.join(home, 'secrets.key'), 'utf8');
+      return [text.trim()];
+    },
+  },
+];
+
+/** Files in which the secret of a place has to be, and so is not looked for. */
+export const KEY_FILES = ['secrets.key', 'secrets.key.old', 'operator.key'];
