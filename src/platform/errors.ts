@@ -46,6 +46,8 @@ export const ERROR_CODES = {
   DATABASE_FOREIGN: "The database is not this company's, or was not made by Colmeia; nothing was changed.",
   DATABASE_MIGRATION: "A migration or seed of a company's database failed, or was changed after it was applied.",
   DATABASE_NOT_PORTABLE: "A company's database holds what cannot be carried over; everything of that kind is listed.",
+  EXPORT_INVALID: 'The file of an export is damaged, cut short, made up or of a newer version; nothing was changed.',
+  CLONE_DIFFERS: 'The copy of a company is not equal to what it was made from; its proof lists the differences.',
   NOT_OWNER: 'The company is moving between replicas; the call may be repeated.',
   SHUTTING_DOWN: 'The process is stopping; the call may be repeated elsewhere or later.',
   CONFIG_INVALID: 'The configuration is wrong; every fault is listed.',
