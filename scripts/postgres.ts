@@ -19,6 +19,8 @@ export type Postgres = {
   /** Of the superuser and its database, without a password. */
   url: string;
   port: number;
+  /** Folder of its programs, pg_dump among them. */
+  bin: string;
   /** A fast shutdown when it runs, then a start on the same port and data. */
   restart(): Promise<void>;
   /** Ends the server and all its processes at once, as a crash would. `restart` recovers. */
@@ -36,6 +38,7 @@ export async function startPostgres(options: { fsync?: boolean } = {}): Promise<
   return {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     port,
+    bin,
     async restart() {
       await end(server, 'SIGINT');
       server = await run(bin, folder, port);

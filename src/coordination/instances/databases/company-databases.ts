@@ -17,6 +17,12 @@ export type CompanyPlace = {
 export type CompanyMigration = { origin: string; version: number; name: string; sql: string; checksum: string };
 export type CompanySeed = { origin: string; name: string; sql: string; checksum: string };
 
+/** Where passwords of companies' roles are kept; on a server alone. */
+export type CompanySecrets = {
+  reveal(instance: string, name: string): Promise<Secret | null>;
+  put(instance: string, name: string, value: Secret): Promise<void>;
+};
+
 /** Claims of a request, as Supabase's API would set them. Default of `use`: those of `service_role`. */
 export type CompanyClaims = { role: 'anon' | 'authenticated' | 'service_role'; sub?: string };
 

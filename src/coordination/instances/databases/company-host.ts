@@ -39,8 +39,10 @@ export type CompanyHost = {
   sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T>;
   /** Of the disk that it lies on; null = not known. */
   freeBytes(place: CompanyPlace): Promise<number | null>;
-  /** Copies one whole database to another that does not exist, or is to be replaced; null = only row by row. */
-  copyWhole: ((source: CompanyPlace, target: CompanyPlace, options: WholeCopyOptions) => Promise<WholeCopy>) | null;
+  /** Copies one whole database to another, which is replaced; null, before or after a look = only row by row. */
+  copyWhole:
+    | ((source: CompanyPlace, target: CompanyPlace, options: WholeCopyOptions) => Promise<WholeCopy | null>)
+    | null;
   close(): Promise<void>;
 };
 

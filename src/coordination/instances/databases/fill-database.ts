@@ -31,16 +31,30 @@ end $$`;
 
 /** Empties the company's schema, keeping the schema itself. */
 export async function emptyDatabase({ company }: Sight): Promise<void> {
-  await company.script(`begin; set local statement_timeout = 0; set local check_function_bodies = off`);
-  await company.run(EMPTY_SCHEMA);
-  await company.script('commit');
+  await runAll(company, [EMPTY_SCHEMA]);
+}
+
+/** In one transaction. */
+export async function runAll(company: CompanySession, statements: readonly string[]): Promise<void> {
+  await company.script(`begin; set local statement_timeout = 0; set local lock_timeout = '10s'`);
+  try {
+    await company.run(statements.join(';\n'));
+    await company.script('commit');
+  } catch (error) {
+    await company.script('rollback').catch(() => undefined); // the first error is the one to tell
+    throw error;
+  }
 }
 
 /**
  * Replaces all a company's schema holds by `filling`, in one transaction of the company's role: after a failure it is as it was
  * before. Throws DATABASE_NOT_PORTABLE with the statements that could not be carried out.
  */
-export async function fillDatabase({ company, schema, role }: Sight, instance: string, filling: Filling): Promise<void> {
+export async function fillDatabase(
+  { company, schema, role }: Sight,
+  instance: string,
+  filling: Filling,
+): Promise<void> {
   const statements = writeDefinition(filling.definition, schema, role);
   await company.script(
     `begin; set local statement_timeout = 0; set local lock_timeout = '10s'; set local check_function_bodies = off;
@@ -50,7 +64,7 @@ export async function fillDatabase({ company, schema, role }: Sight, instance: s
   try {
     await company.run(EMPTY_SCHEMA);
     await carryOut(company, statements.before);
-    await insertRows(company, filling);
+    await insertRows(company, schema, filling);
     await company.run(`update company set name = ${sqlLiteral(instance)}`);
     for (const [name, value] of Object.entries(filling.sequences)) await setSequence(company as Sql, name, value);
     await carryOut(company, statements.after);
@@ -68,10 +82,17 @@ export async function setSequence(session: Sql, name: string, value: string): Pr
   await session.query('select setval($1::regclass, $2::int8, $3::bool)', [sqlIdentifier(name), last, called]);
 }
 
-async function insertRows(company: CompanySession, { definition, rows, signal, onRows }: Filling): Promise<void> {
+async function insertRows(
+  company: CompanySession,
+  schema: string,
+  { definition, rows, signal, onRows }: Filling,
+): Promise<void> {
   for (const { name, columns } of definition.tables) {
-    const list = columns.filter(({ generated }) => generated === '').map((column) => sqlIdentifier(column.name)).join(', ');
-    const table = sqlIdentifier(name);
+    const list = columns
+      .filter(({ generated }) => generated === '')
+      .map((column) => sqlIdentifier(column.name))
+      .join(', ');
+    const table = `${sqlIdentifier(schema)}.${sqlIdentifier(name)}`; // with its schema: `record` alone is a type of the catalog
     const insert = `insert into ${table} (${list}) overriding system value select ${list} from unnest($1::${table}[])`;
     const blank = `insert into ${table} select from unnest($1::${table}[])`;
     for await (const batch of rows(name)) {
@@ -116,5 +137,7 @@ async function attempt(company: CompanySession, text: string): Promise<Error | n
 
 function notCarriedOut(failed: { statement: string; error: Error }[]): ColmeiaError {
   const faults = failed.map(({ statement, error }) => ({ path: statement.slice(0, 120), message: error.message }));
-  return new ColmeiaError('DATABASE_NOT_PORTABLE', `${failed.length} objects could not be made in the target.`, { faults });
+  return new ColmeiaError('DATABASE_NOT_PORTABLE', `${failed.length} objects could not be made in the target.`, {
+    faults,
+  });
 }

@@ -111,14 +111,19 @@ async function readSequences(
   );
   const found: Row[] = await session.query(`${reads.join(' union all ')} order by n`, []);
   return Object.fromEntries(
-    found.map(({ n, value, is_called }) => [sequences[Number(n)]!.name, `${value} ${is_called === true ? 'called' : 'not called'}`]),
+    found.map(({ n, value, is_called }) => [
+      sequences[Number(n)]!.name,
+      `${value} ${is_called === true ? 'called' : 'not called'}`,
+    ]),
   );
 }
 
 /** How two databases differ, a sentence each; none = they hold the same. */
 export function compareFingerprints(source: DatabaseFingerprint, target: DatabaseFingerprint): string[] {
   const tables = (of: DatabaseFingerprint): Record<string, string> =>
-    Object.fromEntries(Object.entries(of.tables).map(([name, { rows, checksum }]) => [name, `${rows} rows, ${checksum}`]));
+    Object.fromEntries(
+      Object.entries(of.tables).map(([name, { rows, checksum }]) => [name, `${rows} rows, ${checksum}`]),
+    );
   return [
     ...differences('rows of table ', tables(source), tables(target)),
     ...differences('value of sequence ', source.sequences, target.sequences),

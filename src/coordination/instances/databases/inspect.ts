@@ -71,7 +71,9 @@ export async function inspectDatabase(
     const now = (asked + clock.now()) / 2;
     const migrated = about!.migrated === true;
     const columns = 'origin, version, name, checksum, applied_at';
-    const migrations = migrated ? await session.query(`select ${columns} from ${table} order by origin, version`, []) : [];
+    const migrations = migrated
+      ? await session.query(`select ${columns} from ${table} order by origin, version`, [])
+      : [];
     const tables = (await session.query(TABLES, [schema])) as TableInspection[];
     const faults = await session.query(ROLE_FAULTS, [schema, role]);
     return {

@@ -111,5 +111,7 @@ const idOf = ({ origin, key }: File): string => `${origin}/${key}`;
 const qualified = (schema: string, table: string): string => `${sqlIdentifier(schema)}.${table}`;
 
 function nameOf({ called }: Kind, { origin, key, name }: File): string {
-  return typeof key === 'number' ? `${called} ${origin}/${String(key).padStart(4, '0')}_${name}` : `${called} ${origin}/${name}`;
+  return typeof key === 'number'
+    ? `${called} ${origin}/${String(key).padStart(4, '0')}_${name}`
+    : `${called} ${origin}/${name}`;
 }

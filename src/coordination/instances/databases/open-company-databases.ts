@@ -13,12 +13,13 @@ import {
   type CompanyDatabases,
   type CompanyMigration,
   type CompanyPlace,
+  type CompanySecrets,
   type CompanySeed,
   type CopyOptions,
   type CopyReport,
   type DumpReport,
 } from './company-databases.ts';
-import { type CompanyHost, type CompanySession } from './company-host.ts';
+import { type CompanyHost, type CompanySession, type Sight } from './company-host.ts';
 import { dumpDatabase, restoreDatabase } from './dump-database.ts';
 import { EmbeddedHost } from './embedded/embedded-host.ts';
 import { type DatabaseFingerprint, type Moment, takeFingerprint } from './fingerprint.ts';
@@ -28,12 +29,6 @@ import { migrateCompany, seedCompany } from './migrate-company.ts';
 import { settingClaims } from './prepare-database.ts';
 
 const USE_DEADLINE_MS = 30_000;
-
-/** Where passwords of companies' roles are kept; on a server alone. */
-export type CompanySecrets = {
-  reveal(instance: string, name: string): Promise<Secret | null>;
-  put(instance: string, name: string, value: Secret): Promise<void>;
-};
 
 export type CompanyDatabasesOptions = {
   /** Colmeia's own database; null = embedded. */
@@ -50,12 +45,27 @@ export type CompanyDatabasesOptions = {
   postgresBin?: string | null;
 };
 
+/** Opens nothing yet: databases are opened when they are used. */
 export async function openCompanyDatabases(options: CompanyDatabasesOptions): Promise<CompanyDatabases> {
+  const clock = options.clock ?? systemClock;
+  // The driver costs start time and memory.
+  const { CompanyConnections } = await import('./server/company-connections.ts');
+  const { ExternalHost } = await import('./server/external-host.ts');
+  const connections = new CompanyConnections({ clock });
+  const external = new ExternalHost(connections);
+  if (options.databaseUrl !== null) {
+    const { ServerHost } = await import('./server/server-host.ts');
+    const { databaseUrl, secrets, postgresBin = null } = options;
+    return new Databases(
+      { own: new ServerHost({ databaseUrl, connections, secrets, postgresBin }), external },
+      clock,
+      null,
+    );
+  }
   const temporary = options.dataFolder === null ? fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-companies-')) : null;
   const root = path.join(options.dataFolder ?? temporary!, 'companies');
   const own = new EmbeddedHost({ root, maxOpen: options.maxOpen, idleMs: options.idleMs });
-  const hosts = { own, external: own as CompanyHost };
-  return new Databases(hosts, options.clock ?? systemClock, temporary);
+  return new Databases({ own, external }, clock, temporary);
 }
 
 /** What is the same wherever a company's database lies. */
@@ -116,10 +126,8 @@ class Databases implements CompanyDatabases {
     await this.#assertOwn(target);
     const host = this.#host(source);
     const isWhole = host === this.#host(target) && [source, target].every(({ strategy }) => strategy !== 'schema');
-    const report =
-      isWhole && host.copyWhole !== null
-        ? await this.#copyWhole(host, source, target, options)
-        : await this.#copyByRows(source, target, options);
+    const whole = isWhole ? await this.#copyWhole(host, source, target, options) : null;
+    const report = whole ?? (await this.#copyByRows(source, target, options));
     options.progress('copied', 1);
     return report;
   }
@@ -175,12 +183,13 @@ class Databases implements CompanyDatabases {
     source: CompanyPlace,
     target: CompanyPlace,
     options: CopyOptions,
-  ): Promise<CopyReport> {
+  ): Promise<CopyReport | null> {
     let seen: Moment | undefined;
-    const copy = await host.copyWhole!(source, target, {
-      ...options,
-      atFreezePoint: async (sight, snapshot) => void (seen = await takeFingerprint(sight, snapshot)),
-    });
+    const atFreezePoint = async (sight: Sight, snapshot: string | null): Promise<void> => {
+      seen = await takeFingerprint(sight, snapshot);
+    };
+    const copy = await host.copyWhole?.(source, target, { ...options, atFreezePoint });
+    if (copy === undefined || copy === null) return null;
     const { fingerprint } = seen!;
     await this.#change(target, (session) =>
       transact(

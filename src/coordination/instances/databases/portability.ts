@@ -6,7 +6,10 @@ import { describeObjects, type SchemaDefinition } from './schema-definition.ts';
  * are not read, and texts (bodies of functions, settings, literals) that name this schema and would go on pointing at it.
  */
 export function assertPortable(definition: SchemaDefinition, schema: string): void {
-  const faults: Fault[] = definition.others.map((other) => ({ path: other, message: 'is of a kind that cannot be copied' }));
+  const faults: Fault[] = definition.others.map((other) => ({
+    path: other,
+    message: 'is of a kind that cannot be copied',
+  }));
   if (schema !== 'public') {
     const naming = new RegExp(`(?<![A-Za-z0-9_$])${schema}(?![A-Za-z0-9_$])`);
     for (const [object, text] of Object.entries(describeObjects(definition))) {
@@ -16,5 +19,7 @@ export function assertPortable(definition: SchemaDefinition, schema: string): vo
   }
   if (faults.length === 0) return;
   const list = faults.map(({ path, message }) => `${path} ${message}`).join('; ');
-  throw new ColmeiaError('DATABASE_NOT_PORTABLE', `The company's database cannot be copied as it is: ${list}.`, { faults });
+  throw new ColmeiaError('DATABASE_NOT_PORTABLE', `The company's database cannot be copied as it is: ${list}.`, {
+    faults,
+  });
 }

@@ -134,9 +134,8 @@ const OTHERS = `select kind || ' ' || name as other from (
     union all select 'text search configuration', s.cfgname::text from pg_ts_config s where s.cfgnamespace = ${SCHEMA}
     union all select 'text search dictionary', s.dictname::text from pg_ts_dict s where s.dictnamespace = ${SCHEMA} and not ${ofExtension('pg_ts_dict', 's.oid')}
     union all select 'statistics', s.stxname::text from pg_statistic_ext s where s.stxnamespace = ${SCHEMA}
-    union all select 'default privileges', coalesce(d.defaclobjtype::text, '') from pg_default_acl d join pg_roles r on r.oid = d.defaclrole where r.rolname = $2
     union all select 'large object', l.oid::text from pg_largeobject_metadata l join pg_roles r on r.oid = l.lomowner where r.rolname = $2
-    union all select 'schema', n.nspname::text from pg_namespace n join pg_roles r on r.oid = n.nspowner where r.rolname = $2 and n.nspname <> $1
+    union all select 'schema', n.nspname::text from pg_namespace n join pg_roles r on r.oid = n.nspowner where r.rolname = $2 and n.nspname not in ($1, 'auth')
     union all select 'cast', format_type(k.castsource, null) || ' as ' || format_type(k.casttarget, null) from pg_cast k join pg_type t on t.oid in (k.castsource, k.casttarget)
       where t.typnamespace = ${SCHEMA} and not ${ofExtension('pg_cast', 'k.oid')}
     union all select 'publication', p.pubname::text from pg_publication p join pg_roles r on r.oid = p.pubowner where r.rolname = $2

@@ -11,7 +11,9 @@ const MOST_BATCH_ROWS = 20_000;
  */
 export async function* readRows(owner: Session, schema: string, table: string): AsyncIterable<string[]> {
   const from = `${sqlIdentifier(schema)}.${sqlIdentifier(table)}`;
-  await owner.script(`declare colmeia_rows no scroll cursor for select textin(record_out(colmeia_row)) as r from only ${from} colmeia_row`);
+  await owner.script(
+    `declare colmeia_rows no scroll cursor for select textin(record_out(colmeia_row)) as r from only ${from} colmeia_row`,
+  );
   let count = FIRST_BATCH_ROWS;
   for (;;) {
     const rows = await owner.query(`fetch ${count} from colmeia_rows`, []);

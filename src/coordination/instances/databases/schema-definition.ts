@@ -20,9 +20,22 @@ export type ColumnDefinition = {
 export type SchemaDefinition = {
   extensions: string[];
   enums: { name: string; labels: string[] }[];
-  domains: { name: string; type: string; not_null: boolean; default: string | null; checks: { name: string; definition: string }[] }[];
+  domains: {
+    name: string;
+    type: string;
+    not_null: boolean;
+    default: string | null;
+    checks: { name: string; definition: string }[];
+  }[];
   composites: { name: string; columns: { name: string; type: string }[] }[];
-  tables: { name: string; unlogged: boolean; options: string[]; rls: boolean; forced: boolean; columns: ColumnDefinition[] }[];
+  tables: {
+    name: string;
+    unlogged: boolean;
+    options: string[];
+    rls: boolean;
+    forced: boolean;
+    columns: ColumnDefinition[];
+  }[];
   sequences: {
     name: string;
     type: string;
@@ -51,7 +64,14 @@ export type SchemaDefinition = {
     using: string | null;
     check: string | null;
   }[];
-  grants: { kind: string; object: string; column: string | null; grantee: string; privilege: string; grantable: boolean }[];
+  grants: {
+    kind: string;
+    object: string;
+    column: string | null;
+    grantee: string;
+    privilege: string;
+    grantable: boolean;
+  }[];
   comments: { kind: string; object: string; text: string }[];
   /** What is there and cannot be carried over by these definitions, as `aggregate total(int4)`. */
   others: string[];

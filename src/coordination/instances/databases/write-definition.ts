@@ -13,7 +13,15 @@ const id = sqlIdentifier;
 
 /** `schema`: the name it will have; `role`: who stands where the definition says `$company`. */
 export function writeDefinition(definition: SchemaDefinition, schema: string, role: string): DefinitionStatements {
-  return { before: [...types(definition), ...tables(definition)], after: [...keys(definition), ...code(definition), ...rights(definition, schema, role)] };
+  return {
+    before: [...types(definition), ...tables(definition)],
+    after: [
+      ...keys(definition),
+      ...code(definition),
+      ...writeRights(definition, schema, role),
+      ...security(definition, role),
+    ],
+  };
 }
 
 function types({ extensions, enums, composites, domains, sequences }: SchemaDefinition): string[] {
@@ -21,19 +29,24 @@ function types({ extensions, enums, composites, domains, sequences }: SchemaDefi
     ...extensions.map((name) => `create extension if not exists ${id(name)}`),
     ...enums.map(({ name, labels }) => `create type ${id(name)} as enum (${labels.map(sqlLiteral).join(', ')})`),
     ...composites.map(
-      ({ name, columns }) => `create type ${id(name)} as (${columns.map((one) => `${id(one.name)} ${one.type}`).join(', ')})`,
+      ({ name, columns }) =>
+        `create type ${id(name)} as (${columns.map((one) => `${id(one.name)} ${one.type}`).join(', ')})`,
     ),
     ...domains.map((domain) => {
       const checks = domain.checks.map(({ name, definition }) => ` constraint ${id(name)} ${definition}`).join('');
       const value = domain.default === null ? '' : ` default ${domain.default}`;
       return `create domain ${id(domain.name)} as ${domain.type}${value}${domain.not_null ? ' not null' : ''}${checks}`;
     }),
-    ...sequences.filter(({ identity }) => !identity).map((one) => `create sequence ${id(one.name)} as ${one.type} ${options(one)}`),
+    ...sequences
+      .filter(({ identity }) => !identity)
+      .map((one) => `create sequence ${id(one.name)} as ${one.type} ${options(one)}`),
   ];
 }
 
 function tables({ tables: all, sequences, functions }: SchemaDefinition): string[] {
-  const identities = new Map(sequences.filter(({ identity }) => identity).map((one) => [`${one.table}.${one.column}`, one]));
+  const identities = new Map(
+    sequences.filter(({ identity }) => identity).map((one) => [`${one.table}.${one.column}`, one]),
+  );
   return [
     ...functions.map(({ definition }) => definition),
     ...all.map(({ name, unlogged, options: settings, columns }) => {
@@ -53,7 +66,9 @@ function columnOf(column: ColumnDefinition, sequence: SchemaDefinition['sequence
     parts.push(`generated always as (${column.default}) ${column.generated === 's' ? 'stored' : 'virtual'}`);
   } else if (column.identity !== '') {
     const when = column.identity === 'a' ? 'always' : 'by default';
-    parts.push(`generated ${when} as identity (${sequence === undefined ? '' : `sequence name ${id(sequence.name)} ${options(sequence)}`})`);
+    parts.push(
+      `generated ${when} as identity (${sequence === undefined ? '' : `sequence name ${id(sequence.name)} ${options(sequence)}`})`,
+    );
   } else if (column.default !== null) {
     parts.push(`default ${column.default}`);
   }
@@ -99,29 +114,43 @@ function code({ views, triggers, comments }: SchemaDefinition): string[] {
   ];
 }
 
-function rights({ tables: all, policies, grants, functions, enums, domains, composites }: SchemaDefinition, schema: string, role: string): string[] {
-  const name = (grantee: string): string => (grantee === 'public' ? 'public' : id(grantee === COMPANY_ROLE ? role : grantee));
-  const isPublic = new Set(grants.filter(({ grantee }) => grantee === 'public').map(({ kind, object }) => `${kind} ${object}`));
-  const open = [
-    ...functions.map(({ kind, signature }) => `${kind} ${signature}`),
-    ...[...enums, ...domains, ...composites].map((type) => `type ${quoteWhenNeeded(type.name)}`),
-  ];
+/** Policies, and row level security itself behind the rows. */
+function security({ tables: all, policies }: SchemaDefinition, role: string): string[] {
   return [
     ...policies.map((policy) => {
       const using = policy.using === null ? '' : ` using (${policy.using})`;
       const check = policy.check === null ? '' : ` with check (${policy.check})`;
       const kind = policy.permissive ? 'permissive' : 'restrictive';
-      return `create policy ${id(policy.name)} on ${id(policy.table)} as ${kind} for ${policy.command} to ${policy.roles.map(name).join(', ')}${using}${check}`;
-    }),
-    ...open.filter((object) => !isPublic.has(object)).map((object) => `revoke all on ${object} from public`),
-    ...grants.map(({ kind, object, column, grantee, privilege, grantable }) => {
-      const on = kind === 'schema' ? `schema ${id(schema)}` : `${kind} ${object}`;
-      const what = column === null ? privilege : `${privilege} (${id(column)})`;
-      return `grant ${what} on ${on} to ${name(grantee)}${grantable ? ' with grant option' : ''}`;
+      const roles = policy.roles.map((name) => grantee(name, role)).join(', ');
+      return `create policy ${id(policy.name)} on ${id(policy.table)} as ${kind} for ${policy.command} to ${roles}${using}${check}`;
     }),
     ...all.filter(({ rls }) => rls).map((table) => `alter table ${id(table.name)} enable row level security`),
     ...all.filter(({ forced }) => forced).map((table) => `alter table ${id(table.name)} force row level security`),
   ];
+}
+
+/** Who may what, on objects that are there and have the rights of new ones. */
+export function writeRights(definition: SchemaDefinition, schema: string, role: string): string[] {
+  const { grants, functions, enums, domains, composites } = definition;
+  const isPublic = new Set(
+    grants.filter((one) => one.grantee === 'public').map(({ kind, object }) => `${kind} ${object}`),
+  );
+  const open = [
+    ...functions.map(({ kind, signature }) => `${kind} ${signature}`),
+    ...[...enums, ...domains, ...composites].map((type) => `type ${quoteWhenNeeded(type.name)}`),
+  ];
+  return [
+    ...open.filter((object) => !isPublic.has(object)).map((object) => `revoke all on ${object} from public`),
+    ...grants.map(({ kind, object, column, grantee: whom, privilege, grantable }) => {
+      const on = kind === 'schema' ? `schema ${id(schema)}` : `${kind} ${object}`;
+      const what = column === null ? privilege : `${privilege} (${id(column)})`;
+      return `grant ${what} on ${on} to ${grantee(whom, role)}${grantable ? ' with grant option' : ''}`;
+    }),
+  ];
+}
+
+function grantee(name: string, role: string): string {
+  return name === 'public' ? 'public' : id(name === COMPANY_ROLE ? role : name);
 }
 
 /** As quote_ident writes it, for a comparison with what it wrote. */

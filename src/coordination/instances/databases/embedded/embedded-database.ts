@@ -59,7 +59,9 @@ export class EmbeddedDatabase {
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     this.#worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
-    this.#worker.on('error', (error) => this.#end(companyUnavailable(whose, `its thread broke: ${error.message}`, error)));
+    this.#worker.on('error', (error) =>
+      this.#end(companyUnavailable(whose, `its thread broke: ${error.message}`, error)),
+    );
     this.#worker.on('exit', () => this.#end(companyUnavailable(whose, 'its thread ended')));
   }
 

@@ -3,7 +3,13 @@ import fs from 'node:fs';
 import { type Session, sqlIdentifier, sqlLiteral } from '../../../../platform/store/transaction.ts';
 import { type ResourceView } from '../../instance-views.ts';
 import { type CompanyPlace } from '../company-databases.ts';
-import { type CompanyHost, type CompanySession, type Sight, type WholeCopy, type WholeCopyOptions } from '../company-host.ts';
+import {
+  type CompanyHost,
+  type CompanySession,
+  type Sight,
+  type WholeCopy,
+  type WholeCopyOptions,
+} from '../company-host.ts';
 import { COMMON_FOLDER, placeNames } from '../place-names.ts';
 import { PREPARE_DATABASE } from '../prepare-database.ts';
 import { type EmbeddedDatabase } from './embedded-database.ts';

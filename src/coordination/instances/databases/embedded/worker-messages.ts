@@ -22,6 +22,12 @@ export type WorkerCall =
   | { kind: 'close' };
 
 /** Errors lose their fields between threads. */
-export type WorkerError = { name: string; message: string; fields: Record<string, unknown>; crash: boolean; full: boolean };
+export type WorkerError = {
+  name: string;
+  message: string;
+  fields: Record<string, unknown>;
+  crash: boolean;
+  full: boolean;
+};
 
 export type WorkerAnswer = { value: Row[] | string | null; error: WorkerError | null };

@@ -1,0 +1,227 @@
+import pg from 'pg';
+
+import {
+  breakerBegan,
+  breakerFailed,
+  breakerState,
+  breakerSucceeded,
+  type CircuitBreaker,
+  type CircuitBreakerSettings,
+  newCircuitBreaker,
+} from '../../../../platform/circuit-breaker.ts';
+import { type Clock } from '../../../../platform/clock.ts';
+import { clientConfig, endClient, KEEP_ALIVE, sessionOf } from '../../../../platform/store/server-connection.ts';
+import { isConnectionLoss } from '../../../../platform/store/server-errors.ts';
+import { type Session } from '../../../../platform/store/transaction.ts';
+import { companyUnavailable } from '../unavailable.ts';
+import { explainError } from './explain-error.ts';
+
+const BREAKER: CircuitBreakerSettings = {
+  breaker_consecutive: 3,
+  breaker_share: 0.7,
+  breaker_volume: 10,
+  breaker_open_ms: 2_000,
+  breaker_open_max_ms: 60_000,
+  breaker_probe_ms: 10_000,
+  breaker_quota_ms: 60_000,
+};
+const PER_COMPANY = 4;
+const IDLE_MS = 10_000;
+const WAIT_MS = 5_000;
+
+export type CompanyConnectionsOptions = {
+  clock: Clock;
+  /** Most connections to companies' databases of this process, in use and idle. Default 40. */
+  most?: number;
+};
+
+type Idle = { company: string; client: pg.Client; timer: NodeJS.Timeout };
+
+/**
+ * Connections as companies' roles: few for each, all of them together capped, closed when idle. A company whose database is away or
+ * hangs holds at most four of them, and after three failures in a row is refused at once for a while.
+ */
+export class CompanyConnections {
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #idle: Idle[] = []; // the one used longest ago first
+  readonly #inUse = new Map<string, Set<pg.Client | null>>();
+  readonly #breakers = new Map<string, CircuitBreaker>();
+  readonly #waiting: { company: string; go: () => void }[] = [];
+  #closed = false;
+
+  constructor(options: CompanyConnectionsOptions) {
+    this.#clock = options.clock;
+    this.#most = options.most ?? 40;
+  }
+
+  /** Runs `work` on a connection of the company alone; `url` is asked when a new one is needed. */
+  async use<T>(company: string, url: () => Promise<string>, work: (session: Session) => Promise<T>): Promise<T> {
+    const breaker = this.#breakerOf(company);
+    const at = this.#clock.now();
+    if (['open', 'probing'].includes(breakerState(breaker, at, BREAKER))) {
+      throw companyUnavailable(company, 'it failed three times in a row; it is tried again soon');
+    }
+    await this.#room(company);
+    breakerBegan(breaker, at, BREAKER);
+    const lent: { client: pg.Client | null } = { client: null };
+    let isBroken = true;
+    try {
+      lent.client = await this.#connect(company, url);
+      const session = sessionOf(lent.client);
+      try {
+        return await work(session);
+      } finally {
+        isBroken = session.broken;
+      }
+    } catch (error) {
+      throw explainError(error, company);
+    } finally {
+      if (isBroken) breakerFailed(breaker, this.#clock.now(), BREAKER);
+      else breakerSucceeded(breaker, at);
+      await this.#giveBack(company, lent.client, isBroken);
+    }
+  }
+
+  /** Closes the company's connections, those in use too, and forgets what is known of it. */
+  async end(company: string): Promise<void> {
+    const idle = this.#takeIdle((one) => one.company === company);
+    const inUse = [...(this.#inUse.get(company) ?? [])].filter((client) => client !== null);
+    this.#breakers.delete(company);
+    await Promise.all([...idle, ...inUse].map(endClient));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { go } of this.#waiting.splice(0)) go();
+    const inUse = [...this.#inUse.values()].flatMap((clients) => [...clients]).filter((client) => client !== null);
+    await Promise.all([...this.#takeIdle(() => true), ...inUse].map(endClient));
+  }
+
+  #breakerOf(company: string): CircuitBreaker {
+    let breaker = this.#breakers.get(company);
+    if (breaker === undefined) this.#breakers.set(company, (breaker = newCircuitBreaker()));
+    return breaker;
+  }
+
+  /** Waits until one more connection of the company may be in use. */
+  async #room(company: string): Promise<void> {
+    const deadline = performance.now() + WAIT_MS;
+    while (!this.#mayUse(company)) {
+      let timer: NodeJS.Timeout | undefined;
+      const waiter = { company, go: (): void => undefined };
+      const woken = new Promise<boolean>((resolve) => {
+        waiter.go = () => resolve(true);
+        timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()));
+      });
+      this.#waiting.push(waiter);
+      const isWoken = await woken;
+      clearTimeout(timer);
+      if (!isWoken) this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+      if (!isWoken) throw companyUnavailable(company, `no connection became free in ${WAIT_MS} ms`);
+    }
+    if (this.#closed) throw companyUnavailable(company, 'it is closed');
+    const own = this.#inUse.get(company) ?? new Set();
+    this.#inUse.set(company, own.add(null)); // its place, until there is a client
+  }
+
+  #mayUse(company: string): boolean {
+    if (this.#closed) return true; // to be told so
+    const own = this.#inUse.get(company);
+    if (own?.has(null) === true || (own?.size ?? 0) >= PER_COMPANY) return false; // one connects at a time
+    const inUse = [...this.#inUse.values()].reduce((sum, { size }) => sum + size, 0);
+    return inUse < this.#most;
+  }
+
+  async #connect(company: string, url: () => Promise<string>): Promise<pg.Client> {
+    const own = this.#inUse.get(company)!;
+    const at = this.#idle.findLastIndex((one) => one.company === company);
+    const [idle] = at === -1 ? [] : this.#idle.splice(at, 1);
+    if (idle !== undefined) clearTimeout(idle.timer);
+    const client = idle?.client ?? (await this.#connectAnew(company, url));
+    own.delete(null);
+    own.add(client);
+    this.#wake();
+    return client;
+  }
+
+  async #connectAnew(company: string, url: () => Promise<string>): Promise<pg.Client> {
+    const total = this.#idle.length + [...this.#inUse.values()].reduce((sum, { size }) => sum + size, 0);
+    if (total > this.#most) {
+      const [oldest] = this.#idle.splice(0, 1);
+      clearTimeout(oldest?.timer);
+      if (oldest !== undefined) void endClient(oldest.client);
+    }
+    const client = new pg.Client(clientConfig(await url(), `company ${company}`));
+    client.on('error', () => this.#drop(client)); // one at work says so by its next statement
+    try {
+      await client.connect();
+      await client.query(KEEP_ALIVE);
+      return client;
+    } catch (error) {
+      await endClient(client);
+      throw error;
+    }
+  }
+
+  /** What a session of the company left behind is not for the next one. */
+  async #giveBack(company: string, client: pg.Client | null, isBroken: boolean): Promise<void> {
+    const isClean = client !== null && !isBroken && !this.#closed && (await wasCleaned(client));
+    const own = this.#inUse.get(company)!;
+    own.delete(client);
+    if (own.size === 0) this.#inUse.delete(company);
+    if (client !== null && !isClean) void endClient(client);
+    if (client !== null && isClean) {
+      const timer = setTimeout(() => this.#drop(client), IDLE_MS);
+      timer.unref();
+      this.#idle.push({ company, client, timer });
+    }
+    this.#wake();
+  }
+
+  #drop(client: pg.Client): void {
+    for (const idle of this.#takeIdle((one) => one.client === client)) void endClient(idle);
+  }
+
+  #takeIdle(which: (idle: Idle) => boolean): pg.Client[] {
+    const taken = this.#idle.filter(which);
+    for (const idle of taken) {
+      clearTimeout(idle.timer);
+      this.#idle.splice(this.#idle.indexOf(idle), 1);
+    }
+    return taken.map(({ client }) => client);
+  }
+
+  /** Each looks again whether there is room for it; who finds none waits on. */
+  #wake(): void {
+    for (const { go } of this.#waiting.splice(0)) go();
+  }
+}
+
+async function wasCleaned(client: pg.Client): Promise<boolean> {
+  try {
+    await client.query('discard all');
+    return true;
+  } catch (error) {
+    if (!isConnectionLoss(error) && (error as { code?: string }).code === undefined) throw error;
+    return false;
+  }
+}
+
+/** A connection for one piece of work of an operation, whose statements may take long. */
+export async function withClient<T>(
+  of: { url: string; name: string; whose: string; deadlineMs: number },
+  work: (session: Session, client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ ...clientConfig(of.url, of.name), query_timeout: of.deadlineMs });
+  client.on('error', () => undefined); // the statement under way fails by itself
+  try {
+    await client.connect();
+    await client.query(KEEP_ALIVE);
+    return await work(sessionOf(client), client);
+  } catch (error) {
+    throw explainError(error, of.whose);
+  } finally {
+    await endClient(client);
+  }
+}

@@ -1,0 +1,112 @@
+import { ColmeiaError } from '../../../../platform/errors.ts';
+import { type Session } from '../../../../platform/store/transaction.ts';
+import { type ResourceView } from '../../instance-views.ts';
+import { type CompanyPlace } from '../company-databases.ts';
+import { type CompanyHost, type CompanySession, type Sight } from '../company-host.ts';
+import { emptyDatabase } from '../fill-database.ts';
+import { PREPARE_DATABASE } from '../prepare-database.ts';
+import { type CompanyConnections, withClient } from './company-connections.ts';
+import { explainDenied } from './explain-error.ts';
+
+const LONG_DEADLINE_MS = 10 * 60_000;
+const SCHEMA = 'public';
+/** Put before each transaction: an administrator's login has settings of its own. */
+const SETTINGS = `set local search_path = public; set local statement_timeout = '30s'; set local lock_timeout = '10s'`;
+/** What somebody else put into the schema, but for what belongs to extensions. */
+const IS_USED = `select to_regclass('public.company') is null and exists (select from pg_class c where c.relnamespace = 'public'::regnamespace
+  and c.relkind in ('r', 'p', 'v', 'm') and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid
+  and e.deptype = 'e')) as yes`;
+
+/** Databases that somebody else made, as a Supabase project's: the login of their URL is the company's role, its schema `public`. */
+export class ExternalHost implements CompanyHost {
+  readonly #connections: CompanyConnections;
+  readonly copyWhole = null;
+
+  constructor(connections: CompanyConnections) {
+    this.#connections = connections;
+  }
+
+  schema(): string {
+    return SCHEMA;
+  }
+
+  role(place: CompanyPlace): string {
+    const name = decodeURIComponent(urlOf(place).username);
+    // Supabase's pooler takes the project into the login: postgres.<project>.
+    return /\.pooler\.supabase\.com$/.test(urlOf(place).hostname) ? name.split('.')[0]! : name;
+  }
+
+  async provision(place: CompanyPlace): Promise<void> {
+    await this.#asOwner(place, async (session) => {
+      const [used] = await session.query(IS_USED, []);
+      if (used!.yes === true) throw foreign(place);
+      await session.script('set search_path = pg_catalog, pg_temp');
+      for (const statement of PREPARE_DATABASE) await session.script(statement);
+    });
+  }
+
+  async resources(place: CompanyPlace): Promise<ResourceView[]> {
+    const [there] = await this.#asOwner(place, (session) =>
+      session.query(`select to_regclass('public.company') is not null as yes, current_database()::text as name`, []),
+    );
+    return there!.yes === true ? [{ kind: 'tables', id: String(there!.name), site: urlOf(place).host }] : [];
+  }
+
+  /** The database itself stays: who made it takes it away. */
+  async drop(place: CompanyPlace): Promise<void> {
+    await this.#connections.end(place.instance);
+    await this.sight(place, (sight) => emptyDatabase(sight));
+  }
+
+  company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
+    const url = async (): Promise<string> => urlOf(place).href;
+    return this.#connections.use(place.instance, url, (session) => work(companySession(session)));
+  }
+
+  async sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
+    return this.#asOwner(place, (owner) =>
+      this.#asOwner(place, (company) =>
+        work({ owner, company: companySession(company), schema: SCHEMA, role: this.role(place) }),
+      ),
+    );
+  }
+
+  async freeBytes(): Promise<null> {
+    return null; // a server does not tell
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close();
+  }
+
+  async #asOwner<T>(place: CompanyPlace, work: (session: Session) => Promise<T>): Promise<T> {
+    const of = { url: urlOf(place).href, name: 'operation', whose: place.instance, deadlineMs: LONG_DEADLINE_MS };
+    try {
+      return await withClient(of, work);
+    } catch (error) {
+      throw explainDenied(error, place.instance);
+    }
+  }
+}
+
+function companySession(session: Session): CompanySession {
+  return {
+    script: (text) => session.script(text.replace(/^begin[^;]*;/, (begin) => `${begin} ${SETTINGS};`)),
+    query: session.query.bind(session),
+    run: async (text) => void (await session.script(text)),
+  };
+}
+
+function urlOf({ url, instance }: CompanyPlace): URL {
+  try {
+    return new URL(url!.reveal());
+  } catch {
+    const message = `The database.url of ${instance} is not an address like postgresql://user:password@host:5432/database.`;
+    throw new ColmeiaError('CONFIG_INVALID', message, { faults: [{ path: 'config.json: database.url', message }] });
+  }
+}
+
+function foreign({ instance }: CompanyPlace): ColmeiaError {
+  const message = `The schema public of the database of ${instance} holds tables that are not Colmeia's. Use an empty database. Nothing was changed.`;
+  return new ColmeiaError('DATABASE_FOREIGN', message);
+}
