@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { SharedAccounts } from './coordination/instances/outside-sites.ts';
 import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
 import type { FlowPolicy } from './execution/plans/prepare-decision.ts';
 import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
@@ -21,6 +22,8 @@ export type ColmeiaOptions = {
   dataFolder?: string | null;
   /** Parent folder of the companies' files; null = companies have none. Default null. */
   instancesFolder?: string | null;
+  /** Outside accounts that companies share. Default: none. */
+  accounts?: Partial<SharedAccounts>;
   /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
   host?: string;
   /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
@@ -72,6 +75,12 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     databaseUrl: config.databaseUrl?.reveal() ?? null,
     dataFolder,
     instancesFolder: config.instancesFolder ?? path.join(config.home, 'instances'),
+    accounts: {
+      atlassianSite: config.atlassianSite,
+      atlassianEmail: config.atlassianEmail,
+      supabaseApiUrl: config.supabaseApiUrl,
+      supabaseOrganization: config.supabaseOrganization,
+    },
     host: config.host,
     advertise: config.advertise,
     defaultInstance: config.instance,

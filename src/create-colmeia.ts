@@ -1,6 +1,7 @@
 import type { Colmeia } from './colmeia.ts';
 import { DEFAULT_POLICY, masterKeySourceOf, type ColmeiaOptions } from './colmeia-options.ts';
 import { openInstances } from './coordination/instances/open-instances.ts';
+import { NO_ACCOUNTS } from './coordination/instances/outside-sites.ts';
 import { startStatistics } from './coordination/instances/statistics.ts';
 import { noteAttempts } from './execution/agents/agent-history.ts';
 import { agentOperations } from './execution/agents/agent-operations.ts';
@@ -42,12 +43,12 @@ import { JournalFeed } from './platform/bus/journal-feed.ts';
 import type { Consumer } from './platform/bus/consumer.ts';
 import { systemClock } from './platform/clock.ts';
 import { createMetrics } from './platform/observability/metrics.ts';
+import { Secret } from './platform/secret.ts';
 import { openStore } from './platform/store/open-store.ts';
 import { auditOperations } from './trust/audit/audit-operations.ts';
 import { Authenticator } from './trust/identity/authenticate.ts';
 import { InstanceDirectory } from './trust/identity/instance-directory.ts';
 import { keyOperations } from './trust/identity/key-operations.ts';
-import { ownerOperations } from './trust/identity/owners.ts';
 import { filterOf, mustDirect, mustHave } from './trust/identity/may.ts';
 import { MasterKeys } from './trust/secrets/master-key.ts';
 import { secretOperations } from './trust/secrets/secret-operations.ts';
@@ -188,7 +189,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     writers.at(instance, (at) => at.append({ instance, events, statements }));
   const masterKeys = new MasterKeys(masterKeySourceOf(options), clock);
   const secrets = new SecretStore({ store, masterKeys, append });
-  const companies = openInstances({
+  const companies = await openInstances({
     store,
     clock,
     log,
@@ -200,9 +201,14 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
       authenticator,
       found: (name) => (replicas === null ? engine.own([name]) : replicas.created()),
     }),
+    random,
+    metrics,
     secrets,
-    owners: ownerOperations({ store, instances, append }),
+    databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
+    dataFolder,
     instancesFolder: options.instancesFolder ?? null,
+    shared: { ...NO_ACCOUNTS, ...options.accounts },
+    owned: () => engine.ownedCompanies(),
   });
   instances.onChanged = (name, now, before) => {
     swarm.scheduler.weigh();

@@ -44,6 +44,9 @@ export type Config = {
   telemetryUrl: string | null;
   /** File with the secret that signs them; null = unsigned. */
   telemetrySecretFile: string | null;
+  /** Atlassian site of companies that have none of their own, and the user of its token; null = there is none. */
+  atlassianSite: string | null;
+  atlassianEmail: string | null;
   /** Supabase's Management API. */
   supabaseApiUrl: string;
   /** Slug of the organization for projects of companies that name none; null = they must. */
@@ -93,6 +96,8 @@ export const VARIABLES = {
   POSTGRES_PASSWORD: '',
   SLA_DEFAULT_TIMEOUT_MS: '3600000',
   SCHEDULER_MAX_PARALLEL_TICKETS: '100',
+  ATLASSIAN_SITE: '',
+  ATLASSIAN_EMAIL: '',
   SUPABASE_API_URL: 'https://api.supabase.com',
   SUPABASE_ORGANIZATION_ID: '',
   OTEL_EXPORTER_ENDPOINT: '',
@@ -136,6 +141,8 @@ export function readConfig(env: Environment, cwd: string): Config {
     agentsFile: read.path('COLMEIA_AGENTS'),
     telemetryUrl: read.httpUrl('COLMEIA_TELEMETRY_URL'),
     telemetrySecretFile: read.path('COLMEIA_TELEMETRY_SECRET_FILE'),
+    atlassianSite: read.httpUrl('ATLASSIAN_SITE'),
+    atlassianEmail: read.text('ATLASSIAN_EMAIL'),
     supabaseApiUrl: read.httpUrl('SUPABASE_API_URL')!,
     supabaseOrganization: read.text('SUPABASE_ORGANIZATION_ID'),
     otelEndpoint: read.httpUrl('OTEL_EXPORTER_ENDPOINT'),

@@ -34,7 +34,10 @@ import type { Instances, InstanceStats, InstanceSummary, InstanceView, Operation
 import { foundInstance, instanceExists } from './life/create-instance.ts';
 
 /** What the other rooms of this folder add. */
-export type MoreOfInstances = Pick<Instances, 'importFrom' | 'validate' | 'differences' | 'reconcile' | 'owners'>;
+export type MoreOfInstances = Pick<
+  Instances,
+  'importFrom' | 'validate' | 'context' | 'differences' | 'reconcile' | 'owners'
+>;
 
 /** Of the fleet itself: it may not go, and keeps its name. */
 const FIRST = 'default';

@@ -30,10 +30,12 @@ export type CompanySecrets = {
 
 /** A Supabase project as the database of a company. */
 export type ProjectDatabases = {
-  /** Makes the project when there is none of this name, and waits until it is healthy. `found`: what the files are to say. */
+  check(): Promise<{ ok: boolean; detail: string }>;
+  /** Makes the project when there is none, and waits until it is healthy. `config`: what supabase.config.json is to say. */
   ensure(options: {
     kept: KeptInstance;
     folder: FolderReading;
+    by: string;
     intend: (resource: ResourceView) => Promise<void>;
     progress: (detail: string, share?: number) => void;
     signal: AbortSignal;
@@ -63,5 +65,5 @@ export type InstanceParts = {
   secrets: CompanySecrets;
   /** Parent folder of the companies' files; null = companies have none, as when Colmeia keeps nothing on disk. */
   instancesFolder: string | null;
-  accounts(kept: Pick<KeptInstance, 'name' | 'strategy'>, folder: FolderReading | null): Promise<CompanyAccounts>;
+  accounts(kept: KeptInstance, folder: FolderReading | null): Promise<CompanyAccounts>;
 };

@@ -93,6 +93,19 @@ export async function listInstances(
   return rows.map(instanceOf);
 }
 
+/** What the last validation found of companies that are not being deleted. */
+export async function findHealths(
+  store: Store,
+  names: readonly string[],
+): Promise<(Pick<KeptInstance, 'name' | 'folder' | 'health'> & { faults: CompanyFault[] })[]> {
+  return store.read(COORDINATOR, (sql) =>
+    sql.query(
+      `select name, folder, health, faults from instance where name = any($1) and name not like '$%' and state <> 'deleting'`,
+      [names],
+    ),
+  );
+}
+
 export type InstanceMore = { faults: CompanyFault[]; owners: string[]; resources: ResourceView[] };
 
 /** What only the view of one company has. */
@@ -159,12 +172,6 @@ export const updateInstance = (
 export const setState = (name: string, from: readonly InstanceState[], to: InstanceState): Statement => ({
   text: `update instance set state = case 1 / (state = any($2))::int4 when 1 then $3 end where name = $1`,
   values: [name, from, to],
-});
-
-/** What the last validation found. */
-export const setHealth = (name: string, health: Health, faults: readonly CompanyFault[], at: Date): Statement => ({
-  text: 'update instance set health = $2, faults = $3, validated_at = $4 where name = $1',
-  values: [name, health, JSON.stringify(faults), at],
 });
 
 export const setInitialized = (name: string): Statement => ({

@@ -1,4 +1,5 @@
 import type { Page, PageQuery } from '../../colmeia.ts';
+import type { InstanceContext } from './folder/instance-contexts.ts';
 import type { Principal } from '../../trust/identity/principal.ts';
 
 /**
@@ -171,6 +172,8 @@ export type Instances = {
   /** `file`: name of a file in the exports folder of the home. */
   importFrom(who: Principal, request: { file: string; name?: string }): Promise<OperationView>;
   validate(who: Principal, name: string): Promise<ValidationReport>;
+  /** Its files and settings as code needs them; secrets are only names. Throws INSTANCE_STATE where companies have no files. */
+  context(who: Principal, name: string): Promise<InstanceContext>;
   operation(who: Principal, id: string, query: { after_rev?: number; wait_ms?: number }): Promise<OperationView>;
   operations(who: Principal, query: PageQuery & { instance?: string }): Promise<Page<OperationView>>;
   /** Goes on with an operation that failed. */

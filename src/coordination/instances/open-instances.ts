@@ -1,54 +1,87 @@
 import { ColmeiaError } from '../../platform/errors.ts';
-import { mustHave, mustOperate, noInstance } from '../../trust/identity/may.ts';
+import type { Random } from '../../platform/clock.ts';
+import type { Metrics } from '../../platform/observability/metrics.ts';
+import type { Secret } from '../../platform/secret.ts';
+import { mustHave, mustOperate } from '../../trust/identity/may.ts';
+import { ownerOperations } from '../../trust/identity/owners.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
-import { readFiles } from './company-files.ts';
+import type { SecretStore } from '../../trust/secrets/secret-store.ts';
+import { AuditOutsideCalls } from './audit-outside-calls.ts';
+import { openCompanyDatabases } from './databases/open-company-databases.ts';
 import { instanceOperations } from './instance-operations.ts';
-import type { CompanyDatabases } from './databases/company-databases.ts';
-import type { CompanyAccounts, InstanceParts } from './instance-parts.ts';
-import { findInstance, setHealth } from './instance-store.ts';
-import type { Health, Instances, ValidationReport } from './instance-views.ts';
+import type { InstanceParts } from './instance-parts.ts';
+import type { Instances } from './instance-views.ts';
 import { createInstance } from './life/create-instance.ts';
 import { deleteInstance } from './life/delete-instance.ts';
 import { initInstance } from './life/init-instance.ts';
 import { renameInstance } from './life/rename-instance.ts';
+import { openHealth } from './open-health.ts';
 import { Operations, type OperationsOptions } from './operations/operations.ts';
+import { OutsideSites, type SharedAccounts } from './outside-sites.ts';
 import { differencesOf, reconcile } from './reconcile-instances.ts';
 
-export type InstancesOptions = Omit<InstanceParts, 'operations' | 'databases' | 'accounts'> &
-  Pick<OperationsOptions, 'heartbeatMs' | 'silentMs'> & { owners: Instances['owners'] };
+export type InstancesOptions = Pick<
+  InstanceParts,
+  'store' | 'clock' | 'log' | 'append' | 'directory' | 'flow' | 'instancesFolder'
+> &
+  Pick<OperationsOptions, 'heartbeatMs' | 'silentMs'> & {
+    random: Random;
+    metrics: Metrics;
+    /** Colmeia's own database, beside which those of companies are made; null = embedded. */
+    databaseUrl: Secret | null;
+    /** Of the embedded databases; null = they end with the process. */
+    dataFolder: string | null;
+    secrets: SecretStore;
+    shared: SharedAccounts;
+    /** Companies whose health this process looks after. */
+    owned: () => string[];
+  };
 
-/** Until databases and accounts are wired. */
-const noAccounts: CompanyAccounts = {
-  jira: 'off',
-  confluence: 'off',
-  supabase: 'off',
-  keys: { jira: '', confluence: '', named: { jira: false, confluence: false } },
-};
-const databases = new Proxy({} as CompanyDatabases, {
-  get: () => async () => {
-    throw new ColmeiaError('STORE_UNAVAILABLE', 'companies have no databases here yet');
-  },
-});
-const COORDINATOR = { as: 'coordinator' } as const;
-
-/** Everything about companies, wired by hand. `start` goes on with operations that a former process left. */
-export function openInstances(options: InstancesOptions): {
+/** Everything about companies, wired by hand. */
+export async function openInstances(options: InstancesOptions): Promise<{
   instances: Instances;
+  /** Goes on with operations that a former process left; once the companies of this process are known. */
   start(): Promise<void>;
   stop(): Promise<void>;
-} {
+}> {
+  const { store, clock, random, metrics, log, append, directory, secrets, databaseUrl, dataFolder } = options;
   const operations = new Operations(options);
-  const parts: InstanceParts = { ...options, operations, databases, accounts: async () => noAccounts };
-  const validate = (name: string): Promise<ValidationReport> => validateInstance(parts, name);
+  const audit = new AuditOutsideCalls({ append, log });
+  const sites = new OutsideSites({
+    clock,
+    random,
+    metrics,
+    secrets,
+    shared: options.shared,
+    audit: (instance, call) => audit.add(instance, call),
+  });
+  const databases = await openCompanyDatabases({
+    databaseUrl,
+    dataFolder,
+    clock,
+    secrets: {
+      reveal: (instance, name) => secrets.reveal(instance, name),
+      put: async (instance, name, value) => void (await secrets.put(instance, name, value, 'engine')),
+    },
+  });
+  const parts: InstanceParts = {
+    ...options,
+    operations,
+    databases,
+    accounts: (kept, folder) => sites.accounts(kept, folder),
+  };
+  const health = openHealth(parts, { random, owned: options.owned, secretNames: (name) => secrets.names(name) });
   operations.define('create', createInstance(parts));
-  operations.define('init', initInstance({ ...parts, validate }));
+  operations.define('init', initInstance({ ...parts, validate: (name) => health.validate(name) }));
   operations.define('rename', renameInstance(parts));
   operations.define('delete', deleteInstance({ ...parts, exportLast: null }));
   const instances: Instances = instanceOperations(parts, {
-    owners: options.owners,
+    owners: ownerOperations({ store, instances: directory, append }),
     async validate(who, name) {
-      await instances.get(who, name);
-      return validate(name);
+      return health.validate((await instances.get(who, name)).name);
+    },
+    async context(who, name) {
+      return health.context((await instances.get(who, name)).name);
     },
     async importFrom() {
       throw new ColmeiaError('OPERATION_STATE', 'nothing here can import');
@@ -62,25 +95,23 @@ export function openInstances(options: InstancesOptions): {
       return reconcile(parts, name ?? null, actorOf(who));
     },
   });
-  return { instances, start: () => operations.start(), stop: () => operations.stop() };
+  return {
+    instances,
+    async start() {
+      await operations.start();
+      health.start();
+    },
+    async stop() {
+      await health.stop();
+      await operations.stop();
+      await sites.close();
+      await audit.stop();
+      await databases.close();
+    },
+  };
 }
 
 function mustLook(who: Principal): void {
   mustHave(who, 'administer');
   mustOperate(who);
-}
-
-async function validateInstance(parts: InstanceParts, name: string): Promise<ValidationReport> {
-  const from = performance.now();
-  const kept = await findInstance(parts.store, COORDINATOR, name);
-  if (kept === null) throw noInstance(name);
-  const faults = (await readFiles(parts, kept))?.faults ?? [];
-  const is = (severity: string): boolean => faults.some((fault) => fault.severity === severity);
-  const health: Health = is('error') ? 'unhealthy' : is('warning') ? 'degraded' : 'healthy';
-  const at = new Date(parts.clock.now());
-  const { text, values } = setHealth(kept.name, health, faults, at);
-  await parts.store.write(COORDINATOR, (sql) => sql.query(text, values));
-  const ms = performance.now() - from;
-  const checks = [{ name: 'files', state: is('error') ? ('failed' as const) : ('ok' as const), detail: '', ms }];
-  return { name: kept.name, health, faults, checks, validated_at: at.toISOString() };
 }

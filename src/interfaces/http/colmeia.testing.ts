@@ -279,6 +279,7 @@ export function colmeiaDouble(
       exportTo: async () => companyOperation,
       importFrom: async () => companyOperation,
       validate: async () => ({ name: 'default', health: 'healthy', faults: [], checks: [], validated_at: iso }),
+      context: async () => Promise.reject(new Error('no route has it')),
       operation: async () => companyOperation,
       operations: async () => page(companyOperation),
       resumeOperation: async () => companyOperation,

@@ -93,7 +93,7 @@ const supabaseStep = (parts: InitParts): InitStep => ({
     const { supabase } = await parts.accounts(kept, folder);
     if (typeof supabase === 'string') return { off: isOff(memory, progress, 'supabase', supabase) };
     const intend = (resource: ResourceView): Promise<void> => recordResources(parts.store, instance, [resource]);
-    const made = await supabase.ensure({ kept, folder: folder!, intend, progress, signal });
+    const made = await supabase.ensure({ kept, folder: folder!, by, intend, progress, signal });
     await parts.secrets.put(instance, 'database_url', made.databaseUrl, by);
     for (const [name, value] of Object.entries(made.config))
       await writeConfigValue(folder!.folder, 'supabase.config.json', [name], value);

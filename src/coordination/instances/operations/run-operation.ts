@@ -1,5 +1,6 @@
 import { ColmeiaError } from '../../../platform/errors.ts';
 import { withoutUrlPasswords } from '../../../platform/secret.ts';
+import { knownSecrets } from '../../../trust/secrets/redact.ts';
 import type { JournalEvent } from '../../../trust/audit/journal.ts';
 import type { StepView } from '../instance-views.ts';
 import { pendingStep, type AnyDefinition, type Operation } from './operation.ts';
@@ -176,7 +177,7 @@ class OperationRun {
 /** What people may read of a failure. */
 function errorOf(error: unknown): { code: string; message: string } {
   const { message } = error as Error;
-  const told = storable(withoutUrlPasswords(String(message ?? error))).slice(0, 1_000);
+  const told = storable(knownSecrets.redact(withoutUrlPasswords(String(message ?? error)))).slice(0, 1_000);
   return { code: error instanceof ColmeiaError ? error.code : 'INTERNAL', message: told };
 }
 

@@ -1,0 +1,115 @@
+import process from 'node:process';
+import type { Random } from '../../platform/clock.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
+import { noInstance } from '../../trust/identity/may.ts';
+import { listKeys, type KeptKey } from '../../trust/identity/key-store.ts';
+import { folderOf, readFiles } from './company-files.ts';
+import { placeOf } from './company-place.ts';
+import { InstanceContexts, type InstanceContext } from './folder/instance-contexts.ts';
+import type { InstanceParts } from './instance-parts.ts';
+import { findHealths, findInstance, type KeptInstance } from './instance-store.ts';
+import type { ValidationReport } from './instance-views.ts';
+import { registeredCompany } from './reconcile-instances.ts';
+import { HealthMonitor } from './validation/health-monitor.ts';
+import { saveReports } from './validation/health-store.ts';
+import { CheckRunner } from './validation/run-checks.ts';
+import { validateInstance } from './validation/validate-instance.ts';
+
+const COORDINATOR = { as: 'coordinator' } as const;
+/** Keys of one company that are looked at. */
+const MOST_KEYS = 1_000;
+
+export type Health = {
+  validate(name: string): Promise<ValidationReport>;
+  /** Throws INSTANCE_STATE where companies have no files. */
+  context(name: string): Promise<InstanceContext>;
+  start(): void;
+  stop(): Promise<void>;
+};
+
+/** Contexts, validation and the watch over the health of companies. */
+export function openHealth(
+  parts: InstanceParts,
+  options: { random: Random; owned: () => string[]; secretNames: (name: string) => Promise<string[]> },
+): Health {
+  const { store, clock, log, append, instancesFolder } = parts;
+  const kept = (name: string): Promise<KeptInstance | null> => findInstance(store, COORDINATOR, name);
+  const mustFind = async (name: string): Promise<KeptInstance> => {
+    const found = await kept(name);
+    if (found === null) throw noInstance(name);
+    return found;
+  };
+  const contexts =
+    instancesFolder === null
+      ? null
+      : new InstanceContexts({
+          instancesFolder,
+          row: async (name) => {
+            const found = await kept(name);
+            return found === null ? null : registeredCompany(found);
+          },
+          secretNames: options.secretNames,
+        });
+  const runner = new CheckRunner({
+    onError: (instance, check, error) => log('warn', { err: error, instance, check }, 'a check of a company broke'),
+  });
+  const validate = async (name: string): Promise<ValidationReport> => {
+    if (contexts === null) return withoutFiles(await mustFind(name), clock.now());
+    return validateInstance(
+      {
+        contexts,
+        runner,
+        clock,
+        row: async (of) => {
+          const found = await kept(of);
+          return found === null ? null : { ...registeredCompany(found), monthCostUsd: found.statistics.month_cost_usd };
+        },
+        inspect: async ({ name: of }) => parts.databases.inspect(await placeOf(parts, await mustFind(of))),
+        keys: (of): Promise<KeptKey[]> => listKeys(store, COORDINATOR, { instance: of, after: '', limit: MOST_KEYS }),
+        accounts: async ({ name: of }) => {
+          const found = await mustFind(of);
+          const { jira, confluence, supabase } = await parts.accounts(found, await readFiles(parts, found));
+          return { jira, confluence, supabase };
+        },
+        disks: [],
+        searchPath: process.env.PATH ?? '',
+      },
+      name,
+    );
+  };
+  const monitor = new HealthMonitor({
+    companies: async () => {
+      const found = await findHealths(store, options.owned());
+      return found.map(({ name, folder, health, faults }) => ({
+        name,
+        folder: folderOf(parts, { name, folder }),
+        health,
+        faults,
+      }));
+    },
+    validate,
+    save: (reports) => saveReports(store, reports),
+    onHealth: async (name, from, { health, faults }) => {
+      const data = { from, to: health, faults: faults.map(({ code, place }) => ({ code, place })) };
+      await append(name, [{ type: 'instance.health_changed', by: 'engine', data }]);
+    },
+    clock,
+    random: options.random,
+    log,
+  });
+  return {
+    validate: (name) => monitor.validate(name),
+    async context(name) {
+      if (contexts === null) throw new ColmeiaError('INSTANCE_STATE', 'companies have no files here');
+      return contexts.load(name);
+    },
+    start: () => monitor.start(),
+    stop: () => monitor.stop(),
+  };
+}
+
+/** Nothing of a company can be wrong that has no files and whose database is Colmeia's own business. */
+function withoutFiles({ name }: KeptInstance, now: number): ValidationReport {
+  const checks = [{ name: 'files', state: 'off' as const, ms: 0, detail: 'companies have no files here' }];
+  return { name, health: 'healthy', faults: [], checks, validated_at: new Date(now).toISOString() };
+}

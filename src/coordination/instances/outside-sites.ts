@@ -1,0 +1,194 @@
+import { openJira } from '../../connectors/jira/jira-account.ts';
+import type { OutsideCall } from '../../connectors/outside/outside-call.ts';
+import { openSite, type OutsideSite, type OutsideSiteOptions } from '../../connectors/outside/outside-site.ts';
+import { openSupabase } from '../../connectors/supabase/open-supabase.ts';
+import type { SupabaseProjects } from '../../connectors/supabase/supabase-projects.ts';
+import { Secret } from '../../platform/secret.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
+import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
+import type { AtlassianConfig } from './folder/company-config.ts';
+import type { FolderReading } from './folder/read-folder.ts';
+import { parseSecretReference } from '../../trust/secrets/secret-reference.ts';
+import type { CompanyAccounts, CompanySecrets, ProjectDatabases } from './instance-parts.ts';
+import type { KeptInstance } from './instance-store.ts';
+import type { ProjectAccount } from './outside-accounts.ts';
+
+/** Accounts that companies share, and where vendors are. */
+export type SharedAccounts = {
+  /** Atlassian site of companies that have none of their own; null = there is none. */
+  atlassianSite: string | null;
+  atlassianEmail: string | null;
+  supabaseApiUrl: string;
+  supabaseOrganization: string | null;
+};
+
+export const NO_ACCOUNTS: SharedAccounts = {
+  atlassianSite: null,
+  atlassianEmail: null,
+  supabaseApiUrl: 'https://api.supabase.com',
+  supabaseOrganization: null,
+};
+
+export type OutsideSitesOptions = Pick<OutsideSiteOptions, 'clock' | 'random' | 'metrics'> & {
+  secrets: CompanySecrets;
+  shared: SharedAccounts;
+  /** Calls that were made for a company, or (`$system`) by an account that companies share; must not throw. */
+  audit: (instance: string, call: OutsideCall) => void;
+};
+
+const ATLASSIAN_TOKEN = 'atlassian_api_token';
+const SUPABASE_TOKEN = 'supabase_access_token';
+/** Kept by Colmeia when it makes a project. */
+const PROJECT_PASSWORD = 'supabase_database_password';
+/** Below what Atlassian takes from one user. */
+const ATLASSIAN_PER_MINUTE = 300;
+
+type Site = { site: OutsideSite };
+type Credentials = { url: string; email: string; owner: string; secret: string };
+
+/** The sites outside of all companies: one for each address and account, so that its budget and breaker count for all that use it. */
+export class OutsideSites {
+  readonly #options: OutsideSitesOptions;
+  readonly #sites = new Map<string, Site & { account?: ProjectAccount; projects?: SupabaseProjects }>();
+
+  constructor(options: OutsideSitesOptions) {
+    this.#options = options;
+  }
+
+  /** The accounts of a company as its files have them; `folder` null = it has no files. */
+  async accounts(kept: KeptInstance, folder: FolderReading | null): Promise<CompanyAccounts> {
+    const atlassian = folder?.atlassian ?? null;
+    const derived = keyOf(kept.name);
+    const [jiraKey, spaceKey] = [atlassian?.jira?.project_key ?? null, atlassian?.confluence?.space_key ?? null];
+    return {
+      jira: await this.#project('jira', kept, atlassian),
+      confluence: await this.#project('confluence', kept, atlassian),
+      supabase: await this.#supabase(kept, folder),
+      keys: {
+        jira: jiraKey ?? derived,
+        confluence: spaceKey ?? derived,
+        named: { jira: jiraKey !== null, confluence: spaceKey !== null },
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sites.values()].map(({ site }) => site.close()));
+  }
+
+  async #project(
+    name: 'jira' | 'confluence',
+    kept: KeptInstance,
+    config: AtlassianConfig | null,
+  ): Promise<ProjectAccount | string> {
+    const found = await this.#credentials(kept, config);
+    if (typeof found === 'string') return found;
+    const open = OPENERS[name];
+    if (open === undefined) return `off: ${name} is not there`;
+    const key = `${name} ${found.url} ${found.owner} ${found.email} ${found.secret}`;
+    let known = this.#sites.get(key);
+    if (known === undefined) {
+      const site = openSite({
+        name,
+        baseUrl: found.url,
+        ratePerMinute: ATLASSIAN_PER_MINUTE,
+        authorize: () => this.#basic(found),
+        ...this.#terms(found.owner),
+      });
+      this.#sites.set(key, (known = { site, account: open({ url: found.url, site }) }));
+    }
+    return known.account!;
+  }
+
+  /** Where the company's project is and by whose token; a text says why there is none. */
+  async #credentials(kept: KeptInstance, config: AtlassianConfig | null): Promise<Credentials | string> {
+    if (config?.enabled === false) return 'off: atlassian.config.json says enabled: false';
+    const { atlassianSite, atlassianEmail } = this.#options.shared;
+    const isOwn = kept.strategy === 'full' || Boolean(config?.site);
+    const url = isOwn ? config?.site : atlassianSite;
+    const email = isOwn ? config?.email : atlassianEmail;
+    const where = isOwn ? 'atlassian.config.json' : 'ATLASSIAN_SITE, ATLASSIAN_EMAIL';
+    if (!url || !email) return `off: no Atlassian site and email (${where})`;
+    const owner = isOwn ? kept.name : SYSTEM_INSTANCE;
+    const secret = (isOwn ? parseSecretReference(config?.api_token) : null) ?? ATLASSIAN_TOKEN;
+    const token = await this.#options.secrets.reveal(owner, secret);
+    return token === null ? `off: no Atlassian credentials (secret ${secret})` : { url, email, owner, secret };
+  }
+
+  async #basic({ owner, email, secret }: Credentials): Promise<Record<string, string>> {
+    const token = await this.#options.secrets.reveal(owner, secret);
+    if (token === null) throw new ColmeiaError('OUTSIDE_REFUSED', `off: no Atlassian credentials (secret ${secret})`);
+    return { authorization: `Basic ${Buffer.from(`${email}:${token.reveal()}`).toString('base64')}` };
+  }
+
+  async #supabase(kept: KeptInstance, folder: FolderReading | null): Promise<ProjectDatabases | string> {
+    const config = folder?.supabase ?? null;
+    if (kept.strategy !== 'full') return `off: the strategy is ${kept.strategy}`;
+    if (config?.enabled !== true) return 'off: supabase.config.json does not say enabled: true';
+    const { shared, secrets } = this.#options;
+    const organization = config.organization_id ?? shared.supabaseOrganization;
+    if (organization === null) return 'off: no organization (SUPABASE_ORGANIZATION_ID)';
+    const secret = parseSecretReference(config.access_token) ?? SUPABASE_TOKEN;
+    const token = async (): Promise<Secret | null> =>
+      (await secrets.reveal(kept.name, secret)) ?? (await secrets.reveal(SYSTEM_INSTANCE, SUPABASE_TOKEN));
+    if ((await token()) === null) return `off: no Supabase credentials (secret ${secret})`;
+    const key = `supabase ${shared.supabaseApiUrl} ${organization} ${kept.name} ${secret}`;
+    let known = this.#sites.get(key);
+    if (known === undefined) {
+      const terms = this.#terms(kept.name);
+      known = openSupabase({ ...terms, apiUrl: shared.supabaseApiUrl, organization, token });
+      this.#sites.set(key, known);
+    }
+    return projectDatabases(known.projects!, secrets);
+  }
+
+  #terms(owner: string): Pick<OutsideSiteOptions, 'clock' | 'random' | 'metrics' | 'audit'> {
+    const { clock, random, metrics, audit } = this.#options;
+    return { clock, random, metrics, audit: (call) => audit(owner, call) };
+  }
+}
+
+const OPENERS: Partial<Record<'jira' | 'confluence', (at: { url: string; site: OutsideSite }) => ProjectAccount>> = {
+  jira: openJira,
+};
+
+/** A Supabase project as the database of a company: made, waited for, and its address with the password kept. */
+function projectDatabases(projects: SupabaseProjects, secrets: CompanySecrets): ProjectDatabases {
+  return {
+    check: () => projects.check(),
+    async ensure({ kept, folder, by, intend, progress, signal }) {
+      const { name } = kept;
+      const resource = await projects.ensure({
+        instance: name,
+        mark: `${kept.createdAt.getTime().toString(36)}${kept.no}`,
+        region: folder.supabase?.region ?? 'us-east-1',
+        password: {
+          read: () => secrets.reveal(name, PROJECT_PASSWORD),
+          keep: async (password) => void (await secrets.put(name, PROJECT_PASSWORD, password, by)),
+        },
+      });
+      await intend(resource);
+      await projects.waitHealthy(resource, { progress, signal });
+      const { url, publishable, secret } = await projects.keys(resource);
+      if (secret !== null) await secrets.put(name, 'supabase_service_role_key', secret, by);
+      const password = await secrets.reveal(name, PROJECT_PASSWORD);
+      const databaseUrl = await projects.databaseUrl(resource, password!);
+      const config = {
+        project_ref: resource.id,
+        url,
+        ...(publishable === null ? {} : { publishable_key: publishable }),
+      };
+      return { resource, databaseUrl, config };
+    },
+    remove: (resource) => projects.remove(resource),
+  };
+}
+
+/** Key of a project or space by the name of its company: 2 to 10 upper-case letters and digits, beginning with a letter. */
+export function keyOf(name: string): string {
+  const key = name
+    .toUpperCase()
+    .replaceAll(/[^A-Z0-9]/g, '')
+    .slice(0, 10);
+  return key.length === 1 ? `${key}X` : key;
+}
