@@ -62,6 +62,8 @@ const engines = new WeakMap<Colmeia, FlowEngine>();
 export const engineOf = (colmeia: Colmeia): FlowEngine => engines.get(colmeia)!;
 
 const DEFAULT_PARALLEL = 100;
+/** A process that says nothing for less is not taken for dead. */
+const LEAST_SILENT_MS = 3_000;
 
 /** null = the plan is not open. */
 function withPlan<T>(engine: FlowEngine, key: number, tell: (plan: LivePlan) => T): T | null {
@@ -209,6 +211,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     instancesFolder: options.instancesFolder ?? null,
     shared: { ...NO_ACCOUNTS, ...options.accounts },
     owned: () => engine.ownedCompanies(),
+    silentMs: Math.max(LEAST_SILENT_MS, registry.leaseDurationMs),
   });
   instances.onChanged = (name, now, before) => {
     swarm.scheduler.weigh();

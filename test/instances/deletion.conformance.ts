@@ -44,7 +44,7 @@ export function deletionConformance(open: Open): void {
       const said = await colmeia.audit.list(LOCAL_OPERATOR, { instance: '$system', type: 'instance.deleted' });
       const event = said.items.find(({ data }) => data?.name === name);
       assert.deepEqual(event?.data?.rows, rows);
-      assert.match((event?.data?.chain as { hash: string }).hash, /^[0-9a-f]{64}$/);
+      assert.match((event!.data!.chain as { hash: string }).hash, /^[0-9a-f]{64}$/);
       await colmeia.instances.create(LOCAL_OPERATOR, { name });
       const stats = await colmeia.instances.stats(LOCAL_OPERATOR, name);
       assert.deepEqual([stats.plans_received, stats.keys, stats.agents], [0, 0, 0], 'the next one begins with nothing');

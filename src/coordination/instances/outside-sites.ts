@@ -3,7 +3,7 @@ import type { OutsideCall } from '../../connectors/outside/outside-call.ts';
 import { openSite, type OutsideSite, type OutsideSiteOptions } from '../../connectors/outside/outside-site.ts';
 import { openSupabase } from '../../connectors/supabase/open-supabase.ts';
 import type { SupabaseProjects } from '../../connectors/supabase/supabase-projects.ts';
-import { Secret } from '../../platform/secret.ts';
+import type { Secret } from '../../platform/secret.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { AtlassianConfig } from './folder/company-config.ts';

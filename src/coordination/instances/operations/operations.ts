@@ -58,6 +58,8 @@ export class Operations {
   readonly #waiters: OperationWaiters;
   #timer: NodeJS.Timeout | null = null;
   #beating: Promise<void> = Promise.resolve();
+  /** Operations of this process that it could not keep: their runs ended, and they are to be taken up again. */
+  #hasDropped = false;
   #stopped = false;
 
   constructor(options: OperationsOptions) {
@@ -72,7 +74,7 @@ export class Operations {
 
   /** Goes on with what a former process left. */
   async start(): Promise<void> {
-    const { store, heartbeatMs = HEARTBEAT_MS } = this.#options;
+    const { store, heartbeatMs = Math.min(HEARTBEAT_MS, this.#silentMs / 6) } = this.#options;
     await this.#waiters.start();
     // No other process has an embedded database: whatever is under way is of a former life.
     await this.#claim(store.tier === 'embedded' ? 0 : this.#silentMs);
@@ -271,8 +273,9 @@ export class Operations {
       failed: (step, error) => log('warn', { ...said, step, err: error }, 'a step of an operation failed'),
     })
       .catch((error: unknown) => {
-        if (!stop.signal.aborted)
-          log('error', { ...said, err: error }, 'an operation could not be kept; it is taken up again');
+        if (stop.signal.aborted) return null;
+        log('error', { ...said, err: error }, 'an operation could not be kept; it is taken up again');
+        this.#hasDropped = true;
         return null;
       })
       .then((last) => {
@@ -316,14 +319,16 @@ export class Operations {
       const ours = new Set(ids.length === 0 ? [] : await keepOperations(this.#options.store, this.#runner, ids));
       for (const id of ids)
         if (!ours.has(id)) this.#running.get(id)?.stop.abort(new Error('another process goes on with the operation'));
-      await this.#claim(this.#silentMs);
+      if (this.#options.store.tier === 'server' || this.#hasDropped) await this.#claim(this.#silentMs);
     } catch (error) {
       this.#options.log('warn', { err: error }, 'operations could not be looked after; tried again');
     }
   }
 
   async #claim(silentMs: number): Promise<void> {
-    for (const operation of await claimOperations(this.#options.store, this.#runner, silentMs)) {
+    const claimed = await claimOperations(this.#options.store, this.#runner, silentMs);
+    if (claimed.length > 0) this.#hasDropped = false;
+    for (const operation of claimed) {
       const { id, kind, instance } = operation;
       if (this.#running.has(id)) continue;
       const definition = this.#definitions.get(kind);
