@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { withEnvValues } from '../../src/coordination/instances/folder/env-file.ts';
 import { Secret } from '../../src/platform/secret.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
 import { thirtySecrets } from './planted-secrets.ts';
@@ -72,6 +74,30 @@ export const SECRET_PLACES: readonly SecretPlace[] = [
     },
   },
   {
+    name: 'secrets in the files of a company, which its init moves into the store',
+    async plant({ colmeia, home }) {
+      await colmeia.instances.create(LOCAL_OPERATOR, { name: 'files' });
+      const secrets = await writeFiles(path.join(home, 'instances', 'files'));
+      let operation = await colmeia.instances.init(LOCAL_OPERATOR, 'files');
+      while (operation.state === 'running')
+        operation = await colmeia.instances.operation(LOCAL_OPERATOR, operation.id, {
+          after_rev: operation.rev,
+          wait_ms: 5_000,
+        });
+      assert.equal(operation.state, 'completed', JSON.stringify(operation));
+      return secrets;
+    },
+  },
+  {
+    name: 'files of a company that has had no init',
+    async plant({ colmeia, home }) {
+      await colmeia.instances.create(LOCAL_OPERATOR, { name: 'untouched' });
+      const secrets = await writeFiles(path.join(home, 'instances', 'untouched'));
+      await colmeia.instances.validate(LOCAL_OPERATOR, 'untouched');
+      return secrets;
+    },
+  },
+  {
     name: 'keys',
     async plant({ colmeia, found }) {
       await found('keyed');
@@ -110,4 +136,25 @@ export const SECRET_PLACES: readonly SecretPlace[] = [
 ];
 
 /** Files in which the secret of a place has to be, and so is not looked for. */
-export const KEY_FILES = ['secrets.key', 'secrets.key.old', 'operator.key'];
+export const KEY_FILES = [
+  'secrets.key',
+  'secrets.key.old',
+  'operator.key',
+  'agent.secret',
+  'instances/untouched/.env',
+  'instances/untouched/mcp.json',
+];
+
+/** Half of thirty secrets into `.env`, half into `mcp.json`, as people write them. */
+async function writeFiles(folder: string): Promise<string[]> {
+  const secrets = thirtySecrets();
+  const [variables, servers] = [named(secrets.slice(0, 15)), named(secrets.slice(15))];
+  const lines = variables.map(([name]) => `${name.toUpperCase()}_KEY=\n`).join('');
+  const values = new Map(variables.map(([name, value]) => [`${name.toUpperCase()}_KEY`, value]));
+  await fs.writeFile(path.join(folder, '.env'), withEnvValues(lines, values), { mode: 0o600 });
+  const mcpServers = Object.fromEntries(
+    servers.map(([name, value]) => [name, { command: 'node', args: ['server.js'], env: { API_TOKEN: value } }]),
+  );
+  await fs.writeFile(path.join(folder, 'mcp.json'), JSON.stringify({ mcpServers }), { mode: 0o600 });
+  return secrets;
+}

@@ -32,6 +32,7 @@ export async function openSecretWorld() {
   );
   const colmeia = await createColmeia({
     dataFolder: path.join(home, 'data'),
+    instancesFolder: path.join(home, 'instances'),
     debug: true,
     log: (level, data, message) => logs.forEach((log) => log[level](data, message)),
   });
