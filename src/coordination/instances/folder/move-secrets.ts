@@ -35,6 +35,12 @@ export async function movePlainSecrets(
   return [...new Set(moved)].sort();
 }
 
+/** The text with references in the places of plain secrets, and their names; for what leaves the company. */
+export function withoutPlainSecrets(file: CompanyFile, text: string): { text: string; names: string[] } {
+  const plain = secretsIn(file, text).filter(({ value }) => value !== null);
+  return { text: withReferences(file, text, plain), names: plain.map(({ name }) => name) };
+}
+
 async function textOf(folder: string, file: CompanyFile): Promise<string | null> {
   try {
     return (await readText(folder, file, COMPANY_FILES[file])).text;
