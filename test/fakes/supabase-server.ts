@@ -138,7 +138,7 @@ function create(supabase: Supabase, { body }: FakeRequest): FakeAnswer {
   const active = supabase.projects.filter(({ status }) => status !== 'INACTIVE');
   if (active.length >= supabase.projectLimit)
     return refusal(400, `The organization has reached its limit of ${supabase.projectLimit} active free projects`);
-  if (supabase.projects.some((other) => other.name === name))
+  if (supabase.projects.some((other) => other.name === name && other.status !== 'GOING_DOWN'))
     return refusal(400, `A project called ${name} exists in your organization`);
   supabase.made += 1;
   const project: FakeProject = {
@@ -179,6 +179,7 @@ function move({ looks }: Supabase, project: FakeProject, through: string, become
 }
 
 function seen(project: FakeProject): void {
+  if (project.status === 'GOING_DOWN') return;
   if (project.status === project.becomes) return;
   if (project.looksLeft <= 0) project.status = project.becomes;
   project.looksLeft -= 1;

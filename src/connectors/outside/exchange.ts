@@ -86,7 +86,6 @@ function asGlobal(response: Response): Response {
 
 /** null = it is larger. */
 async function readCapped(response: Response, limit: number): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (Number(response.headers.get('content-length')) > limit) return null;
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {

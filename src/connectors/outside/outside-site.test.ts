@@ -1,47 +1,13 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type FakeServer, startFakeServer } from '../../../test/fakes/fake-http-server.ts';
-import type { FakeAnswer } from '../../../test/fakes/faults.ts';
-import { systemClock } from '../../platform/clock.ts';
 import { createMetrics } from '../../platform/observability/metrics.ts';
 import { Secret } from '../../platform/secret.ts';
-import type { OutsideCall } from './outside-call.ts';
-import { openSite, type OutsideSite, type OutsideSiteOptions } from './outside-site.ts';
+import type { OutsideSite } from './outside-site.ts';
+import { TOKEN, useFakeSite } from './outside-site.testing.ts';
 
-const TOKEN = 'sbp_0123456789abcdef';
-
-let server: FakeServer;
-let answer: FakeAnswer = { status: 200, body: { ok: true } };
-const audit: OutsideCall[] = [];
-const opened: { close(): Promise<void> }[] = [];
-
-beforeEach(async () => {
-  answer = { status: 200, body: { ok: true } };
-  audit.length = 0;
-  server = await startFakeServer(() => answer);
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close();
-  await server.close();
-});
-
-function open(more: Partial<OutsideSiteOptions> = {}): OutsideSite {
-  const site = openSite({
-    name: 'supabase',
-    baseUrl: server.url,
-    authorize: async () => ({ authorization: `Bearer ${TOKEN}` }),
-    ratePerMinute: 60_000,
-    retryBaseMs: 1,
-    clock: systemClock,
-    random: () => 0,
-    audit: (call) => audit.push(call),
-    ...more,
-  });
-  opened.push(site);
-  return site;
-}
+const fake = useFakeSite();
+const { audit, open } = fake;
 
 const get = (site: OutsideSite, path = '/v1/things'): Promise<unknown> => site.request({ method: 'GET', path });
 const post = (site: OutsideSite): Promise<unknown> =>
@@ -49,11 +15,11 @@ const post = (site: OutsideSite): Promise<unknown> =>
 
 suite('what is sent and what comes back', () => {
   test('a call carries the credentials, its query and its JSON, and brings parsed JSON', async () => {
-    const site = open({ baseUrl: `${server.url}/api/` });
+    const site = open({ baseUrl: `${fake.server.url}/api/` });
     const body = { name: 'acme', password: new Secret('correct horse') };
     const back = await site.request({ method: 'POST', path: '/v1/things', query: { limit: 5, id: ['a', 'b'] }, body });
     assert.deepEqual(back.body, { ok: true });
-    const [seen] = server.requests;
+    const [seen] = fake.server.requests;
     assert.equal(seen!.path, '/api/v1/things');
     assert.equal(seen!.query.toString(), 'limit=5&id=a&id=b');
     assert.equal(seen!.headers.authorization, `Bearer ${TOKEN}`);
@@ -61,13 +27,13 @@ suite('what is sent and what comes back', () => {
   });
 
   test('an answer without a body is null', async () => {
-    answer = { status: 204 };
+    fake.answer = { status: 204 };
     const back = await open().request({ method: 'DELETE', path: '/v1/things/1' });
     assert.equal(back.body, null);
   });
 
   test('a refusal is an error with the words of the site, and an answer where the caller expects it', async () => {
-    answer = { status: 404, body: { message: 'no such thing' } };
+    fake.answer = { status: 404, body: { message: 'no such thing' } };
     const site = open();
     await assert.rejects(get(site), {
       code: 'OUTSIDE_REFUSED',
@@ -75,11 +41,11 @@ suite('what is sent and what comes back', () => {
     });
     const back = await site.request({ method: 'GET', path: '/v1/things', accept: [404] });
     assert.equal(back.status, 404);
-    assert.equal(server.requests.length, 2);
+    assert.equal(fake.server.requests.length, 2);
   });
 
   test('the words of the site are shown without the token and without what was secret in the body', async () => {
-    answer = { status: 400, body: { message: `bad ${TOKEN} and "correct horse" and postgres://u:pw123@h/d` } };
+    fake.answer = { status: 400, body: { message: `bad ${TOKEN} and "correct horse" and postgres://u:pw123@h/d` } };
     const body = { password: new Secret('correct horse') };
     const failed = await open()
       .request({ method: 'POST', path: '/v1/things', body })
@@ -89,7 +55,7 @@ suite('what is sent and what comes back', () => {
   });
 
   test('the audit has each call once, with the names of its query only, and its attempts', async () => {
-    server.faults.add({ kind: 'answer', status: 500 }, { times: 2 });
+    fake.server.faults.add({ kind: 'answer', status: 500 }, { times: 2 });
     const site = open();
     await site.request({ method: 'GET', path: '/v1/things', query: { token: 'abc', page: 1 } });
     assert.equal(audit.length, 1);
@@ -112,9 +78,9 @@ suite('what is sent and what comes back', () => {
     await get(site);
     await site.request({ method: 'POST', path: '/v1/search', body: {} });
     await post(site);
-    await site.fetch(`${server.url}/v1/things/1`, { method: 'DELETE' });
+    await site.fetch(`${fake.server.url}/v1/things/1`, { method: 'DELETE' });
     assert.deepEqual(
-      server.requests.map(({ path }) => path),
+      fake.server.requests.map(({ path }) => path),
       ['/v1/things', '/v1/search'],
     );
     assert.deepEqual(
@@ -128,7 +94,7 @@ suite('what is sent and what comes back', () => {
 
   test('metrics count every attempt by its status', async () => {
     const metrics = createMetrics();
-    server.faults.add({ kind: 'answer', status: 503 });
+    fake.server.faults.add({ kind: 'answer', status: 503 });
     await get(open({ metrics }));
     const { text } = await metrics.text();
     assert.match(text, /colmeia_outside_calls_total\{site="supabase",status="503"\} 1/);
@@ -140,13 +106,13 @@ suite('what is sent and what comes back', () => {
 suite('what is repeated', () => {
   for (const status of [500, 502, 503, 504, 408]) {
     test(`a read that is answered ${status} is repeated, a change that may have been made is not`, async () => {
-      server.faults.add({ kind: 'answer', status });
+      fake.server.faults.add({ kind: 'answer', status });
       const site = open();
       await get(site);
-      assert.equal(server.requests.length, 2);
-      server.faults.add({ kind: 'answer', status });
+      assert.equal(fake.server.requests.length, 2);
+      fake.server.faults.add({ kind: 'answer', status });
       await assert.rejects(post(site), { code: 'OUTSIDE_UNAVAILABLE', message: new RegExp(`it answered ${status}$`) });
-      assert.equal(server.requests.length, 3);
+      assert.equal(fake.server.requests.length, 3);
     });
   }
 
@@ -155,15 +121,15 @@ suite('what is repeated', () => {
     ['a date', 'Thu, 01 Jan 1998 00:00:00 GMT'],
   ] as const) {
     test(`a change that was put off with Retry-After in ${shape} is repeated`, async () => {
-      server.faults.add({ kind: 'answer', status: 429, headers: { 'retry-after': value } });
-      server.faults.add({ kind: 'answer', status: 503, headers: { 'retry-after': value } });
+      fake.server.faults.add({ kind: 'answer', status: 429, headers: { 'retry-after': value } });
+      fake.server.faults.add({ kind: 'answer', status: 503, headers: { 'retry-after': value } });
       await post(open());
-      assert.equal(server.requests.length, 3);
+      assert.equal(fake.server.requests.length, 3);
     });
   }
 
   test('a wait that is longer than the call may take ends it at once, and says how long to wait; so do the next calls', async () => {
-    server.faults.add({ kind: 'answer', status: 429, headers: { 'retry-after': '120' } });
+    fake.server.faults.add({ kind: 'answer', status: 429, headers: { 'retry-after': '120' } });
     const site = open();
     await assert.rejects(get(site), {
       code: 'OUTSIDE_UNAVAILABLE',
@@ -171,59 +137,58 @@ suite('what is repeated', () => {
       message: /it limits calls$/,
     });
     await assert.rejects(get(site), { code: 'OUTSIDE_UNAVAILABLE', message: /no call may start for \d+ s/ });
-    assert.equal(server.requests.length, 1);
+    assert.equal(fake.server.requests.length, 1);
   });
 
   test('a budget that an answer shows as used up holds the next call back', async () => {
-    answer = { status: 200, body: {}, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '300' } };
+    fake.answer = { status: 200, body: {}, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '300' } };
     const site = open();
     await get(site);
     await assert.rejects(get(site), { code: 'OUTSIDE_UNAVAILABLE' });
-    assert.equal(server.requests.length, 1);
+    assert.equal(fake.server.requests.length, 1);
   });
 
   test('a site that is not there is tried again even for a change, and then said to be unreachable', async () => {
-    await server.close();
+    await fake.server.close();
     const failed = post(open());
     await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /it refuses connections, 5 times$/ });
     assert.equal(audit[0]!.attempts, 5);
-    server = await startFakeServer(() => answer);
   });
 
   for (const kind of ['reset', 'lost', 'cut', 'half', 'html'] as const) {
     test(`a read with the fault "${kind}" is repeated, a change is not`, async () => {
       const site = open();
-      server.faults.add({ kind });
+      fake.server.faults.add({ kind });
       await get(site);
-      server.faults.add({ kind });
+      fake.server.faults.add({ kind });
       await assert.rejects(post(site), { code: 'OUTSIDE_UNAVAILABLE' });
-      assert.equal(server.requests.length, 3);
+      assert.equal(fake.server.requests.length, 3);
     });
   }
 
   test('a caller may say that a change can be repeated', async () => {
-    server.faults.add({ kind: 'lost' });
+    fake.server.faults.add({ kind: 'lost' });
     await open().request({ method: 'POST', path: '/v1/things', idempotent: true });
-    assert.equal(server.requests.length, 2);
+    assert.equal(fake.server.requests.length, 2);
   });
 });
 
 suite('what is cut off', () => {
   test('a site that does not answer', async () => {
-    server.faults.add({ kind: 'hang' }, { times: 9 });
+    fake.server.faults.add({ kind: 'hang' }, { times: 9 });
     const site = open({ timeoutMs: 20, retries: 1 });
     await assert.rejects(get(site), { code: 'OUTSIDE_TIMEOUT', message: /did not answer within 20 ms, 2 times$/ });
   });
 
   test('an answer that drips', async () => {
-    answer = { status: 200, body: { text: 'x'.repeat(500) } };
-    server.faults.add({ kind: 'drip', everyMs: 5 });
+    fake.answer = { status: 200, body: { text: 'x'.repeat(500) } };
+    fake.server.faults.add({ kind: 'drip', everyMs: 5 });
     await assert.rejects(get(open({ timeoutMs: 60, retries: 0 })), { code: 'OUTSIDE_TIMEOUT' });
   });
 
   for (const announced of [true, false]) {
     test(`an answer that is too large, ${announced ? 'announced' : 'without a word'}`, async () => {
-      server.faults.add({ kind: 'huge', bytes: 50_000_000, announced });
+      fake.server.faults.add({ kind: 'huge', bytes: 50_000_000, announced });
       const failed = get(open({ limitBytes: 1_000_000, retries: 0 }));
       await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /larger than 1000000 bytes/ });
     });
@@ -231,19 +196,19 @@ suite('what is cut off', () => {
 
   test('an answer that is small on the wire only', async () => {
     const body = gzipSync(Buffer.alloc(5_000_000, ' '));
-    answer = { status: 200, body, headers: { 'content-encoding': 'gzip' } };
+    fake.answer = { status: 200, body, headers: { 'content-encoding': 'gzip' } };
     const failed = get(open({ limitBytes: 1_000_000, retries: 0 }));
     await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /larger than 1000000 bytes/ });
   });
 
   test('a circle of redirects', async () => {
-    answer = { status: 302, headers: { location: '/v1/things' } };
+    fake.answer = { status: 302, headers: { location: '/v1/things' } };
     const failed = get(open({ retries: 0 }));
     await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /redirects more than 5 times/ });
   });
 
   test('a call whose caller goes away, with the reason that the caller gave', async () => {
-    server.faults.add({ kind: 'hang' });
+    fake.server.faults.add({ kind: 'hang' });
     const caller = new AbortController();
     const call = open().request({ method: 'GET', path: '/v1/things', signal: caller.signal });
     const reason = new Error('the operation was stopped');
@@ -262,68 +227,24 @@ suite('what is cut off', () => {
   });
 
   test('calls under way and calls that wait, when the site is closed', async () => {
-    server.faults.add({ kind: 'hang' });
+    fake.server.faults.add({ kind: 'hang' });
     const site = open({ concurrency: 1 });
     const calls = [get(site), get(site)].map((call) => assert.rejects(call, { code: 'SHUTTING_DOWN' }));
-    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (fake.server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     assert.deepEqual(site.state(), { breaker: 'closed', queued: 1, running: 1 });
     await site.close();
     await Promise.all(calls);
     await assert.rejects(get(site), { code: 'SHUTTING_DOWN' });
   });
-});
 
-suite('where credentials go', () => {
-  test('a read is redirected to another host without them, and without headers of the caller', async () => {
-    const other = await startFakeServer(() => ({ status: 200, body: { from: 'other' } }));
-    opened.push(other);
-    answer = { status: 303, headers: { location: `${other.url}/file?signed=1` } };
-    const back = await open().request({ method: 'GET', path: '/v1/things', headers: { 'x-mine': '1' } });
-    assert.deepEqual(back.body, { from: 'other' });
-    assert.equal(other.requests[0]!.headers.authorization, undefined);
-    assert.equal(other.requests[0]!.headers['x-mine'], undefined);
-  });
-
-  test('a change is not redirected', async () => {
-    answer = { status: 307, headers: { location: '/elsewhere' } };
-    await assert.rejects(post(open()), { code: 'OUTSIDE_REFUSED', message: /answered 307/ });
-    assert.equal(server.requests.length, 1);
-  });
-
-  test('a redirect to an address without TLS outside of this machine is not followed', async () => {
-    answer = { status: 302, headers: { location: 'http://example.com/' } };
-    const failed = get(open({ retries: 0 }));
-    await assert.rejects(failed, { code: 'OUTSIDE_UNAVAILABLE', message: /redirects to an address that is not safe/ });
-  });
-
-  for (const baseUrl of [
-    'http://example.com',
-    'ftp://127.0.0.1',
-    'https://user:pw@example.com',
-    'https://a.b/?x=1',
-    'x',
-  ]) {
-    test(`a site at ${baseUrl} is refused`, () => {
-      assert.throws(() => open({ baseUrl }), { code: 'INVALID_REQUEST', message: /must be an https:\/\/ address/ });
-    });
-  }
-
-  test('a path that leads out of the site is refused', async () => {
-    const site = open({ baseUrl: `${server.url}/rest/api` });
-    await assert.rejects(get(site, '/../../admin'), { code: 'INVALID_REQUEST' });
-    await assert.rejects(get(site, '@example.com/'), { code: 'INVALID_REQUEST' });
-    await assert.rejects(site.fetch('https://example.com/rest/api/x'), { code: 'INVALID_REQUEST' });
-    assert.equal(server.requests.length, 0);
-  });
-
-  test('credentials that cannot be read, or cannot be sent, are named in no error', async () => {
-    const unreadable = open({ authorize: () => Promise.reject(new Error(`no file with ${TOKEN}`)) });
-    const unsendable = open({ authorize: async () => ({ authorization: `Bearer ${TOKEN}\n` + 'x' }), retries: 0 });
-    for (const site of [unreadable, unsendable]) {
-      const failed = await get(site).catch((error: Error) => error);
-      assert.ok(!`${String(failed)}${(failed as Error).stack}${JSON.stringify(failed)}`.includes(TOKEN));
-      assert.equal((failed as { code?: string }).code, 'OUTSIDE_UNAVAILABLE');
-    }
+  test('a call that waits before it is repeated, when the site is closed', { timeout: 10_000 }, async () => {
+    fake.server.faults.add({ kind: 'answer', status: 500 });
+    const site = open({ retryBaseMs: 60_000 });
+    const call = assert.rejects(get(site), { code: 'SHUTTING_DOWN' });
+    while (site.state().running > 0 || fake.server.requests.length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    await site.close();
+    await call;
   });
 });
 
@@ -331,7 +252,7 @@ suite('a site that is down', () => {
   test('is left alone, then probed by one call, and used again when that one is answered', async () => {
     let now = 1_000_000;
     const site = open({ clock: { now: () => now }, retries: 0 });
-    server.faults.add({ kind: 'answer', status: 500 }, { times: 10 });
+    fake.server.faults.add({ kind: 'answer', status: 500 }, { times: 10 });
     for (let i = 0; i < 10; i++) await assert.rejects(get(site), /it answered 500/);
     assert.equal(site.state().breaker, 'open');
     await assert.rejects(get(site), {
@@ -339,7 +260,7 @@ suite('a site that is down', () => {
       retryAfterMs: 10_000,
       message: /left alone for 10 s/,
     });
-    assert.equal(server.requests.length, 10);
+    assert.equal(fake.server.requests.length, 10);
 
     now += 10_001;
     const calls = await Promise.allSettled([get(site), get(site), get(site)]);
@@ -347,12 +268,31 @@ suite('a site that is down', () => {
       calls.map(({ status }) => status),
       ['fulfilled', 'rejected', 'rejected'],
     );
-    assert.equal(server.requests.length, 11);
+    assert.equal(fake.server.requests.length, 11);
     assert.equal(site.state().breaker, 'closed');
   });
 
+  for (const silence of ['a limit', 'a caller that went away'] as const) {
+    test(`is probed again at once when the probe told nothing: ${silence}`, async () => {
+      let now = 1_000_000;
+      const site = open({ clock: { now: () => now }, retries: 0 });
+      fake.server.faults.add({ kind: 'answer', status: 500 }, { times: 10 });
+      for (let i = 0; i < 10; i++) await assert.rejects(get(site));
+      now += 10_001;
+      const caller = new AbortController();
+      fake.server.faults.add(silence === 'a limit' ? { kind: 'answer', status: 429 } : { kind: 'hang' });
+      const probe = assert.rejects(site.request({ method: 'GET', path: '/', signal: caller.signal }));
+      while (fake.server.requests.length < 11) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (silence !== 'a limit') caller.abort(new Error('enough'));
+      await probe;
+      assert.equal(site.state().breaker, 'half-open');
+      await get(site);
+      assert.equal(site.state().breaker, 'closed');
+    });
+  }
+
   test('refusals do not count as being down', async () => {
-    answer = { status: 404, body: {} };
+    fake.answer = { status: 404, body: {} };
     const site = open();
     for (let i = 0; i < 12; i++) await assert.rejects(get(site), { code: 'OUTSIDE_REFUSED' });
     assert.equal(site.state().breaker, 'closed');
@@ -361,14 +301,16 @@ suite('a site that is down', () => {
 
 suite('fetch, for clients of vendors', () => {
   test('has the credentials, the repeats and the audit, and gives refusals back as answers', async () => {
-    answer = { status: 404, body: { message: 'no' } };
-    server.faults.add({ kind: 'answer', status: 500 });
-    const response = await open().fetch(`${server.url}/v1/things?x=1`, { headers: { authorization: 'Basic theirs' } });
+    fake.answer = { status: 404, body: { message: 'no' } };
+    fake.server.faults.add({ kind: 'answer', status: 500 });
+    const response = await open().fetch(`${fake.server.url}/v1/things?x=1`, {
+      headers: { authorization: 'Basic theirs' },
+    });
     assert.ok(response instanceof Response);
     assert.equal(response.status, 404);
     assert.deepEqual(await response.json(), { message: 'no' });
     assert.deepEqual(
-      server.requests.map(({ headers }) => headers.authorization),
+      fake.server.requests.map(({ headers }) => headers.authorization),
       [`Bearer ${TOKEN}`, `Bearer ${TOKEN}`],
     );
     assert.equal(audit[0]!.attempts, 2);
@@ -377,23 +319,23 @@ suite('fetch, for clients of vendors', () => {
   test('sends forms with files, again when it has to', async () => {
     const form = new FormData();
     form.append('file', new Blob(['content of a']), 'a.txt');
-    server.faults.add({ kind: 'answer', status: 429 });
-    await open().fetch(`${server.url}/v1/files`, { method: 'POST', body: form });
-    const [first, second] = server.requests;
+    fake.server.faults.add({ kind: 'answer', status: 429 });
+    await open().fetch(`${fake.server.url}/v1/files`, { method: 'POST', body: form });
+    const [first, second] = fake.server.requests;
     assert.match(second!.headers['content-type']!, /^multipart\/form-data; boundary=/);
     assert.match(second!.bytes.toString(), /filename="a.txt"[^]*content of a/);
     assert.deepEqual(first!.bytes, second!.bytes);
   });
 
   test('gives bytes as they are', async () => {
-    answer = { status: 200, headers: { 'content-type': 'image/png' }, body: Uint8Array.of(0, 255, 1) };
-    const response = await open().fetch(`${server.url}/v1/files/1`);
+    fake.answer = { status: 200, headers: { 'content-type': 'image/png' }, body: Uint8Array.of(0, 255, 1) };
+    const response = await open().fetch(`${fake.server.url}/v1/files/1`);
     assert.deepEqual([...new Uint8Array(await response.arrayBuffer())], [0, 255, 1]);
   });
 
   test('throws what no repeat has mended', async () => {
-    server.faults.add({ kind: 'answer', status: 502 }, { times: 9 });
-    await assert.rejects(open().fetch(`${server.url}/v1/things`), { code: 'OUTSIDE_UNAVAILABLE' });
-    assert.equal(server.requests.length, 5);
+    fake.server.faults.add({ kind: 'answer', status: 502 }, { times: 9 });
+    await assert.rejects(open().fetch(`${fake.server.url}/v1/things`), { code: 'OUTSIDE_UNAVAILABLE' });
+    assert.equal(fake.server.requests.length, 5);
   });
 });

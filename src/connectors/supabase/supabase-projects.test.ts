@@ -127,11 +127,20 @@ suite('a company gets a project', () => {
     assert.equal(audit.filter(({ method }) => method === 'POST').length, 1);
   });
 
-  test('or none, when the listing says that there are ever more', { timeout: 10_000 }, async () => {
+  test('in place of one that is going down', async () => {
+    const old = await projects.ensure(spec());
+    supabase.projects[0]!.status = 'GOING_DOWN';
+    const fresh = await projects.ensure(spec());
+    assert.notEqual(fresh.id, old.id);
+    assert.equal(await projects.exists(old), false);
+  });
+
+  test('after a look at a listing that says that there are ever more', { timeout: 10_000 }, async () => {
     await startAgain({ countLies: true, pageSize: 2 });
     await projects.ensure(spec());
     await projects.ensure(spec({ mark: 'b' }));
     assert.equal(supabase.projects.length, 2);
+    assert.ok(supabase.requests.length < 8, `${supabase.requests.length} calls`);
   });
 
   test('without its password or the token in any error or audit', async () => {
