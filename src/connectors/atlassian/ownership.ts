@@ -4,6 +4,14 @@ import { ColmeiaError } from '../../platform/errors.ts';
 /** The property of a project or space that says whose it is. */
 export const OWNER_PROPERTY = 'colmeia.instance';
 
+/** The project and the space that all companies of a hive share. */
+export const HIVE_ACCOUNT = {
+  key: 'ORCH',
+  name: 'Colmeia orchestration',
+  description: 'What concerns all companies.',
+  named: true,
+};
+
 /** `adopted`: it was there before, and stays when the company goes. */
 export type Ownership = { instance: string; adopted: boolean };
 

@@ -1,6 +1,6 @@
 import { leaveBehind } from '../atlassian/left-behind.ts';
 import type { LeftBehind } from '../../coordination/instances/outside-accounts.ts';
-import { isColmeiaError } from '../../platform/errors.ts';
+import { isUncertain } from '../atlassian/uncertain.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
 import type { JiraApi } from './jira-api.ts';
 import { COPY_MARK, type CopyMark, probeIssues } from './list-issues.ts';
@@ -60,11 +60,6 @@ export async function findMade({ api, target, operationId, made, signal }: Makin
   for (const { key, mark } of await probeIssues(api, target.key, 1, [], signal)) {
     if (mark?.operation === operationId && !made.has(mark.from)) made.set(mark.from, key);
   }
-}
-
-/** True when the call may have done something all the same. */
-export function isUncertain(error: unknown): boolean {
-  return isColmeiaError(error, 'OUTSIDE_TIMEOUT') || isColmeiaError(error, 'OUTSIDE_UNAVAILABLE');
 }
 
 async function sendBulk(making: Making, open: readonly Wanted[]): Promise<BulkAnswer> {

@@ -1,5 +1,6 @@
 import type { ResourceView } from '../../coordination/instances/instance-views.ts';
 import type { CopyPlan, ProjectAccount } from '../../coordination/instances/outside-accounts.ts';
+import { HIVE_ACCOUNT } from '../atlassian/ownership.ts';
 import type { AtlassianSite } from '../atlassian/vendor-client.ts';
 import { checkJira } from './check-jira.ts';
 import { copyIssues, countHeads } from './copy-issues.ts';
@@ -9,9 +10,6 @@ import { type JiraIssues, jiraIssues } from './jira-issues.ts';
 import { ensureProject, isOwned, removeProject, renameOwner } from './jira-project.ts';
 import { type IssueHead, listIssues } from './list-issues.ts';
 import { CALLS_OF_READ_TARGET } from './target-project.ts';
-
-/** The project that all companies of a hive share. */
-const GLOBAL = { key: 'ORCH', name: 'Colmeia orchestration', description: 'What concerns all companies.' };
 
 export type JiraOptions = AtlassianSite & {
   /** Larger files are left behind, and reported; not above the site's own limit. Default 30 MiB. */
@@ -37,7 +35,7 @@ export function openJira(options: JiraOptions): JiraAccount {
     issues: jiraIssues(load),
     check: async () => await checkJira(await load()),
     ensure: async (spec) => await ensureProject(await load(), spec),
-    ensureGlobal: async (hive) => await ensureProject(await load(), { ...GLOBAL, instance: hive, named: true }),
+    ensureGlobal: async (hive) => await ensureProject(await load(), { ...HIVE_ACCOUNT, instance: hive }),
     remove: async (resource, instance) => await removeProject(await load(), resource.id, instance),
     exists: async (resource) => await isOwned(await load(), resource.id),
     rename: async (resource, from, to) => await renameOwner(await load(), resource.id, from, to),

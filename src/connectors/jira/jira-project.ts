@@ -12,7 +12,7 @@ import {
   refuseForeign,
 } from '../atlassian/ownership.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
-import { isUncertain } from './create-issues.ts';
+import { isUncertain } from '../atlassian/uncertain.ts';
 import type { JiraApi } from './jira-api.ts';
 import { probeIssues } from './list-issues.ts';
 

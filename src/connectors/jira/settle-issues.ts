@@ -1,7 +1,8 @@
 import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
 import type { PortableAttachment } from '../../coordination/instances/outside-accounts.ts';
 import { wholeOf } from '../atlassian/download.ts';
-import { isUncertain, type Making } from './create-issues.ts';
+import { isUncertain } from '../atlassian/uncertain.ts';
+import type { Making } from './create-issues.ts';
 import { COPY_MARK, type CopyMark } from './list-issues.ts';
 import { hasReferences, withAddresses } from './adf-document.ts';
 import { readIssues, type SourceIssue } from './read-issues.ts';
