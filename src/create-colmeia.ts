@@ -191,6 +191,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     writers.at(instance, (at) => at.append({ instance, events, statements }));
   const masterKeys = new MasterKeys(masterKeySourceOf(options), clock);
   const secrets = new SecretStore({ store, masterKeys, append });
+  secrets.check().catch((error: Error) => log('warn', {}, error.message)); // what needs no secret goes on
   const companies = await openInstances({
     store,
     clock,

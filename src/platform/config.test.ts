@@ -20,6 +20,29 @@ function faultsOf(env: Record<string, string>): Fault[] {
 }
 
 describe('readConfig', () => {
+  it('takes the master key of the secrets from one place, and never repeats it', () => {
+    assert.equal(readConfig({}, folder).secretsKey, null);
+    const given = readConfig({ COLMEIA_SECRETS_KEY: 'hunter2' }, folder);
+    assert.equal(given.secretsKey?.value?.reveal(), 'hunter2');
+    assert.ok(!inspect(given, { depth: 9 }).includes('hunter2'));
+    assert.equal(
+      readConfig({ COLMEIA_SECRETS_KEY_FILE: 'a.key' }, folder).secretsKey?.file,
+      path.join(folder, 'a.key'),
+    );
+    const faults = faultsOf({
+      COLMEIA_SECRETS_KEY: 'hunter2',
+      COLMEIA_SECRETS_KEY_FILE: 'a.key',
+      COLMEIA_SECRETS_KEY_COMMAND: 'vault read',
+    });
+    assert.deepEqual(
+      faults.map((fault) => fault.path),
+      ['COLMEIA_SECRETS_KEY_FILE'],
+    );
+    assert.ok(!JSON.stringify(faults).includes('hunter2'));
+    const [lonely] = faultsOf({ COLMEIA_SECRETS_KEY_OLD_FILE: 'old.key' });
+    assert.equal(lonely?.path, 'COLMEIA_SECRETS_KEY_OLD_FILE');
+  });
+
   it('gives the defaults of the contract for an empty environment', () => {
     const config = readConfig({}, folder);
     assert.equal(config.home, path.join(folder, '.colmeia'));

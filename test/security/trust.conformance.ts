@@ -15,10 +15,16 @@ const NEWS_MS = 2_000;
 export function trustConformance(name: string, place: OpenPlace, replicas: number): void {
   describe(`keys and secrets on ${name}`, () => {
     let at: Place;
+    const warnings: string[] = [];
     let all: Colmeia[] = [];
     let [one, other]: (Colmeia | undefined)[] = [];
     const open = (key: Buffer, old: Buffer | null = null): Promise<Colmeia> =>
-      createColmeia({ ...at.options, secretsKey: async () => key, secretsOldKey: async () => old });
+      createColmeia({
+        ...at.options,
+        secretsKey: async () => key,
+        secretsOldKey: async () => old,
+        log: (level, _, message) => void (level === 'warn' && warnings.push(message)),
+      });
 
     before(async () => {
       at = await place(true);
@@ -113,6 +119,10 @@ export function trustConformance(name: string, place: OpenPlace, replicas: numbe
       await refused(stranger.secrets.set(who, ref, { value: 'some value' }), 'SECRETS_LOCKED');
       await refused(stranger.secrets.rotateMaster(LOCAL_OPERATOR), 'SECRETS_LOCKED');
       assert.equal((await stranger.secrets.get(who, ref)).version, 1);
+      assert.ok(
+        warnings.some((warning) => /sealed with the master key [0-9a-f]{16}/.test(warning)),
+        'the log says it',
+      );
       await stranger.close();
 
       all = [await open(NEXT_MASTER, MASTER)];

@@ -129,12 +129,17 @@ export class SecretStore {
     });
   }
 
+  /** Throws SECRETS_LOCKED when a master key that is needed is not at hand. */
+  async check(): Promise<void> {
+    for (const fingerprint of await findMasters(this.#store)) await this.#masterKeys.byFingerprint(fingerprint);
+  }
+
   /**
    * Wraps every data key with the master key in force, after a new one was made where that is ours to do. May be cut and
    * repeated: each row names the key that wraps it. Resolves with the key's fingerprint and how many data keys were wrapped.
    */
   async rotateMaster(by: string): Promise<{ master: string; keys: number }> {
-    for (const fingerprint of await findMasters(this.#store)) await this.#masterKeys.byFingerprint(fingerprint);
+    await this.check();
     if (this.#masterKeys.canRenew) {
       await this.#masterKeys.current(true);
       await this.#masterKeys.renew();
