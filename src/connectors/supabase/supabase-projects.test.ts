@@ -109,6 +109,13 @@ suite('a company gets a project', () => {
     assert.equal(supabase.projects.length, 11);
   });
 
+  test('once, also when the company has another name by the next try; projects of others are not taken for its own', async () => {
+    const made = await projects.ensure(spec());
+    assert.deepEqual(await projects.ensure(spec({ instance: 'acme-brasil' })), made);
+    supabase.projects[0]!.name = 'shop-7f3a';
+    assert.notDeepEqual(await projects.ensure(spec()), made);
+  });
+
   test('with a new password, when the project is there and the password was lost', async () => {
     const resource = await projects.ensure(spec());
     const old = kept!.reveal();

@@ -10,7 +10,7 @@ import { supabaseApi, type SupabaseApi } from './supabase-api.ts';
 
 export type SupabaseProjectSpec = {
   instance: string;
-  /** Tells this company from others of its name; the same in every try, so that no try makes a second project. 1 to 40 of a-z 0-9. */
+  /** Tells this company from all others; the same in every try, so that no try makes a second project. 1 to 40 of a-z 0-9. */
   mark: string;
   region: string;
   /** The password of its database, kept under a name of the caller's. */
@@ -129,7 +129,7 @@ async function check(api: SupabaseApi, organization: string): Promise<{ ok: bool
 async function ensure(api: SupabaseApi, organization: string, spec: SupabaseProjectSpec): Promise<string> {
   const name = nameOf(spec);
   const kept = await spec.password.read();
-  const found = await find(api, organization, name);
+  const found = await find(api, organization, spec.mark);
   if (found !== null && kept !== null) return found;
   const password = kept ?? new Secret(crypto.randomBytes(30).toString('base64url'));
   if (kept === null) await spec.password.keep(password);
@@ -142,7 +142,7 @@ async function ensure(api: SupabaseApi, organization: string, spec: SupabaseProj
     return made?.ref ?? '';
   } catch (error) {
     if (!isColmeiaError(error, 'OUTSIDE_UNAVAILABLE') && !isColmeiaError(error, 'OUTSIDE_TIMEOUT')) throw error;
-    const late = await find(api, organization, name).catch(() => null);
+    const late = await find(api, organization, spec.mark).catch(() => null);
     if (late === null) throw error;
     return late;
   }
@@ -153,10 +153,11 @@ function nameOf({ instance, mark }: SupabaseProjectSpec): string {
   throw new ColmeiaError('INVALID_REQUEST', 'the mark of a Supabase project must be 1 to 40 of a-z and 0-9');
 }
 
-/** The oldest one of the name, so that every try takes the same. */
-async function find(api: SupabaseApi, organization: string, name: string): Promise<string | null> {
-  const projects = await api.projects(organization, name);
-  return projects.find((project) => project.name === name && !GONE.includes(project.status))?.ref ?? null;
+/** The oldest one with the mark, so that every try takes the same; the company may have had another name then. */
+async function find(api: SupabaseApi, organization: string, mark: string): Promise<string | null> {
+  const projects = await api.projects(organization, mark);
+  const isOurs = (name: string): boolean => name.startsWith(PREFIX) && name.endsWith(`-${mark}`);
+  return projects.find(({ name, status }) => isOurs(name) && !GONE.includes(status))?.ref ?? null;
 }
 
 async function existing(api: SupabaseApi, ref: string): Promise<Project> {
