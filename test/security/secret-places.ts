@@ -127,6 +127,25 @@ export const SECRET_PLACES: readonly SecretPlace[] = [
     },
   },
   {
+    name: 'what configured agents sign with, and are allowed to see',
+    async plant({ home, env, agents }) {
+      const secrets = thirtySecrets();
+      await fs.mkdir(path.join(home, AGENT_SECRETS));
+      for (const [name, value] of named(secrets)) {
+        await fs.writeFile(path.join(home, AGENT_SECRETS, name), value, { mode: 0o600 });
+        agents.push({
+          agent_id: `caller-${name}`,
+          kind: 'http',
+          task_types: ['TEST'],
+          capabilities: [name],
+          secret: { file: path.join(AGENT_SECRETS, name) },
+        });
+      }
+      env.ALLOWED_TOKEN = `allowed ${secrets[8]!}`;
+      return [...secrets, env.ALLOWED_TOKEN];
+    },
+  },
+  {
     name: 'the master key',
     async plant({ home }) {
       const text = await fs.readFile(path.join(home, 'secrets.key'), 'utf8');
@@ -136,11 +155,12 @@ export const SECRET_PLACES: readonly SecretPlace[] = [
 ];
 
 /** Files in which the secret of a place has to be, and so is not looked for. */
-export const KEY_FILES = [
+export const isKeyFile = (file: string): boolean => KEY_FILES.includes(file) || file.startsWith(`${AGENT_SECRETS}/`);
+const AGENT_SECRETS = 'agent-secrets';
+const KEY_FILES = [
   'secrets.key',
   'secrets.key.old',
   'operator.key',
-  'agent.secret',
   'instances/untouched/.env',
   'instances/untouched/mcp.json',
 ];

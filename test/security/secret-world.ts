@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -21,7 +22,7 @@ export type SecretWorld = Awaited<ReturnType<typeof openSecretWorld>>;
 /** A control plane on disk with its API, its CLI, both forms of its log and an agent that runs commands; all that leaves it is kept. */
 export async function openSecretWorld() {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-secrets-'));
-  const left = { answers: '', said: '', events: '', logs: { json: '', text: '' } };
+  const left = { answers: '', said: '', events: '', posted: '', logs: { json: '', text: '' } };
   const logs = (['json', 'text'] as const).map((format) =>
     createLog({
       level: 'trace',
@@ -42,6 +43,8 @@ export async function openSecretWorld() {
   fs.writeFileSync(path.join(home, 'operator.key'), key, { mode: 0o600 });
   fs.writeFileSync(path.join(home, 'address'), edge.address);
   let agents: ConfiguredAgents | null = null;
+  const configured: Record<string, unknown>[] = [];
+  const endpoint = await openEndpoint((text) => (left.posted += text));
   const env: Record<string, string | undefined> = { PATH: process.env.PATH };
 
   /** `expected`: the status that it must have. */
@@ -87,9 +90,14 @@ export async function openSecretWorld() {
     /** From now on every call of this route throws it. */
     failWith: (error: Error) => edge.failWith(error),
     found: (name: string) => colmeia.instances.create(LOCAL_OPERATOR, { name }),
-    async runCommands(configured: unknown[]) {
+    /** Configured agents, of what kind however; those of kind `http` without an endpoint post to one that keeps all. */
+    agents: configured,
+    async runAgents() {
+      const wanted = configured.map((agent) =>
+        agent.kind === 'http' ? { endpoint: endpoint.address, ...agent } : agent,
+      );
       agents = await startConfiguredAgents({
-        config: parseAgentConfig(configured, home),
+        config: parseAgentConfig(wanted, home),
         transport: localTransport(colmeia),
         home,
         env,
@@ -99,6 +107,7 @@ export async function openSecretWorld() {
     /** May be repeated. */
     async stop() {
       await agents?.stop();
+      await endpoint.close();
       await edge.close();
       await colmeia.close();
     },
@@ -118,6 +127,20 @@ export async function openSecretWorld() {
       }
     },
     clear: () => fs.rmSync(home, { recursive: true, force: true }),
+  };
+}
+
+/** Answers whatever an agent posts, and keeps it. */
+async function openEndpoint(keep: (text: string) => void) {
+  const server = http.createServer((request, response) => {
+    keep(JSON.stringify(request.rawHeaders));
+    request.on('data', (chunk: Buffer) => keep(chunk.toString()));
+    request.on('end', () => response.setHeader('content-type', 'application/json').end('{"done":"yes"}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => void server.close(),
   };
 }
 

@@ -7,7 +7,7 @@ import { LOCAL_OPERATOR } from '../../src/index.ts';
 import { EXAMPLE_DECISION, EXAMPLE_PLAN } from '../../src/interfaces/http/example-records.ts';
 import { ColmeiaError } from '../../src/platform/errors.ts';
 import { SecretFinder, thirtySecrets } from './planted-secrets.ts';
-import { KEY_FILES, SECRET_PLACES } from './secret-places.ts';
+import { isKeyFile, SECRET_PLACES } from './secret-places.ts';
 import { openSecretWorld, type SecretWorld } from './secret-world.ts';
 import { operationsOf, type OpenApi } from '../support/server.ts';
 
@@ -25,7 +25,7 @@ before(async () => {
     finder.plant(place.name, planted);
   }
   await useEverything();
-  await runCommand();
+  await runAgents();
   await askWrongly();
   await failLoudly();
   await world.stop();
@@ -70,32 +70,41 @@ async function useEverything(): Promise<void> {
   await world.cli(['audit', 'verify']);
 }
 
-/** A command of an agent writes down all that it can see of its surroundings. */
-async function runCommand(): Promise<void> {
+/**
+ * A command of an agent writes down all that it can see of its surroundings, says what it is allowed to see, and every
+ * agent that posts gets a ticket.
+ */
+async function runAgents(): Promise<void> {
   const seen = path.join(world.home, 'seen');
   const script = `
     const fs = require('fs');
     const read = (file) => { try { return fs.readFileSync(file, 'utf8'); } catch { return ''; } };
-    const around = ['self', process.ppid].flatMap((pid) => ['cmdline', 'environ'].map((what) => read('/proc/' + pid + '/' + what)));
-    fs.writeFileSync(${JSON.stringify(seen)}, JSON.stringify([process.env, process.argv, around, read(0)]));
-    console.log('{"done":"yes"}');`;
-  await world.runCommands([
-    {
-      agent_id: 'builder',
-      kind: 'process',
-      task_types: ['BUILD'],
-      isolate: 'none',
-      commands: { default: ['{node}', '-e', script] },
-    },
-  ]);
-  const [task] = EXAMPLE_PLAN.tasks;
-  const cognitive_plan = {
-    ...EXAMPLE_PLAN,
-    tasks: [{ ...task, required_capabilities: [] }],
-    execution_order: ['build'],
-  };
-  await world.call('POST', '/api/v1/decisions', { ...EXAMPLE_DECISION, cognitive_plan }, 202);
-  for (let tries = 0; tries < 300 && !fs.existsSync(seen); tries++) await sleep(100);
+    const { ALLOWED_TOKEN, ...env } = process.env;
+    const around = [['self', 'cmdline'], [process.ppid, 'cmdline'], [process.ppid, 'environ']].map(([pid, what]) => read('/proc/' + pid + '/' + what));
+    fs.writeFileSync(${JSON.stringify(seen)}, JSON.stringify([env, process.argv, around, read(0)]));
+    console.log(ALLOWED_TOKEN);
+    console.error('token: ' + ALLOWED_TOKEN);
+    console.log(JSON.stringify({ done: 'with ' + ALLOWED_TOKEN }));`;
+  const commands = { default: ['{node}', '-e', script] };
+  const builder = { agent_id: 'builder', kind: 'process', task_types: ['BUILD'], isolate: 'none', commands };
+  const callers = world.agents.map(({ capabilities }) => (capabilities as string[])[0]!);
+  world.agents.push({ ...builder, env: ['ALLOWED_TOKEN'] });
+  await world.runAgents();
+  const [build, check] = EXAMPLE_PLAN.tasks;
+  const tasks = [
+    { ...build, required_capabilities: [] },
+    ...callers.map((name) => ({ ...check, task_id: name, dependencies: [], required_capabilities: [name] })),
+  ];
+  const plan = { ...EXAMPLE_PLAN, tasks, execution_order: tasks.map(({ task_id }) => task_id) };
+  await world.call('POST', '/api/v1/decisions', { ...EXAMPLE_DECISION, cognitive_plan: plan }, 202);
+  const { plans } = world.colmeia;
+  const deadline = Date.now() + 60_000;
+  while ((await plans.get(LOCAL_OPERATOR, { planId: plan.plan_id })).status === 'running') {
+    assert.ok(Date.now() < deadline, 'the plan does not end');
+    await sleep(100);
+  }
+  assert.equal((await plans.get(LOCAL_OPERATOR, { planId: plan.plan_id })).status, 'completed');
+  await world.call('GET', `/api/v1/tickets/by-plan/${plan.plan_id}?limit=100`, undefined, 200);
   world.left.said += fs.readFileSync(seen, 'utf8');
 }
 
@@ -150,6 +159,7 @@ describe('no secret leaves', () => {
   const exits: [string, () => string][] = [
     ['answers of the API, errors, metrics and documents', () => world.left.answers],
     ['the CLI, and what commands of agents see', () => world.left.said],
+    ['what agents post to', () => world.left.posted],
     ['events', () => world.left.events],
     ['the log as JSON', () => world.left.logs.json],
     ['the log as text', () => world.left.logs.text],
@@ -170,7 +180,7 @@ describe('no secret leaves', () => {
     const found: string[] = [];
     for (const entry of files) {
       const file = path.join(entry.parentPath, entry.name);
-      if (KEY_FILES.includes(path.relative(world.home, file))) continue;
+      if (isKeyFile(path.relative(world.home, file))) continue;
       found.push(...finder.findInBytes(fs.readFileSync(file)).map((what) => `${file}: ${what}`));
     }
     assert.ok(files.length > 20);
