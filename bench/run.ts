@@ -18,6 +18,7 @@ const BENCHES = [
   'latency',
   'http-flow',
   'companies',
+  'instances',
   'big-plan',
   'at-rest',
   'forecast',

@@ -71,6 +71,7 @@ describe('InstanceContexts', () => {
 
   it('reads no file again that has not changed, and once for callers at the same time', async (test) => {
     const { contexts } = await companies();
+    await new Promise((done) => setTimeout(done, 100)); // what was written just now is read again
     const opened = test.mock.method(fsPromises, 'open');
     await Promise.all(Array.from({ length: 20 }, () => contexts.load('acme')));
     const once = opened.mock.callCount();

@@ -2,9 +2,10 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import type { CompanyFault, InstanceState, InstanceView } from '../instance-views.ts';
 import type { AtlassianConfig, CompanyConfig, McpConfig, SupabaseConfig } from './company-config.ts';
 import { isCompanyName } from './company-name.ts';
+import { folderStamp, isCurrent, type FolderStamp } from './folder-stamp.ts';
 import { instanceFolder } from './instance-folder.ts';
 import type { Component } from './read-components.ts';
-import { folderStamp, readFolder, type FolderReading } from './read-folder.ts';
+import { readFolder, type FolderReading } from './read-folder.ts';
 import type { SqlFile } from './read-sql-files.ts';
 
 /** A row of the registry. */
@@ -61,7 +62,7 @@ const REMEMBERED = 2_000;
  */
 export class InstanceContexts {
   readonly #options: InstanceContextsOptions;
-  readonly #readings = new Map<string, { stamp: string; reading: KeptReading }>();
+  readonly #readings = new Map<string, { stamp: FolderStamp; reading: KeptReading }>();
   readonly #underWay = new Map<string, Promise<KeptReading>>();
 
   constructor(options: InstanceContextsOptions) {
@@ -87,10 +88,10 @@ export class InstanceContexts {
   }
 
   async #readAgain(folder: string): Promise<KeptReading> {
+    const kept = this.#readings.get(folder);
+    if (kept?.stamp.isSettled && (await isCurrent(kept.stamp))) return kept.reading;
     // Taken before the files are read: what changes meanwhile is seen the next time.
     const stamp = await folderStamp(folder);
-    const kept = this.#readings.get(folder);
-    if (kept?.stamp === stamp) return kept.reading;
     const { migrations, seeds, ...rest } = await readFolder(folder);
     const reading = frozen({ ...rest, migrations: migrations.map(withoutText), seeds: seeds.map(withoutText) });
     this.#readings.delete(folder);

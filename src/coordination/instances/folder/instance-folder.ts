@@ -62,16 +62,14 @@ async function readBytes(
     handle = await fs.open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     const stats = await handle.stat();
     if (!stats.isFile()) throw new UnreadableFile('not-a-file', 'is not a regular file');
-    if (stats.size > limit) throw tooLarge(limit);
-    // One byte more than is allowed, as the file may grow meanwhile.
-    const buffer = Buffer.alloc(Math.min(limit, stats.size) + 1);
+    if (stats.size > limit) throw new UnreadableFile('too-large', `is larger than ${Math.floor(limit / 1024)} KiB`);
+    const buffer = Buffer.alloc(stats.size);
     let length = 0;
-    for (;;) {
+    while (length < buffer.length) {
       const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) break;
       length += bytesRead;
-      if (bytesRead === 0 || length === buffer.length) break;
     }
-    if (length > limit) throw tooLarge(limit);
     return { bytes: buffer.subarray(0, length), stats };
   } catch (error) {
     throw error instanceof UnreadableFile ? error : unreadable(error);
@@ -119,10 +117,6 @@ export async function listNames(
     throw fault;
   }
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function tooLarge(limit: number): UnreadableFile {
-  return new UnreadableFile('too-large', `is larger than ${Math.floor(limit / 1024)} KiB`);
 }
 
 function unreadable(error: unknown): UnreadableFile {

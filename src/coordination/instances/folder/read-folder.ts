@@ -1,12 +1,10 @@
 import fs from 'node:fs/promises';
-import path from 'node:path';
 import { ColmeiaError } from '../../../platform/errors.ts';
 import type { CompanyFault } from '../instance-views.ts';
 import { companyFault } from '../validation/validation-codes.ts';
 import type { AtlassianConfig, CompanyConfig, McpConfig, SupabaseConfig } from './company-config.ts';
-import { isCompanyName } from './company-name.ts';
 import { envValues, parseEnvFile } from './env-file.ts';
-import { COMPANY_FILES, COMPANY_FOLDERS, readText } from './instance-folder.ts';
+import { COMPANY_FILES, readText } from './instance-folder.ts';
 import { readComponents, type Component } from './read-components.ts';
 import { secretsOfEnv } from './plain-secrets.ts';
 import {
@@ -17,7 +15,7 @@ import {
   type ReadFile,
   type SecretPlace,
 } from './read-json-file.ts';
-import { FILES_LIMIT, readSqlFiles, type SqlFile } from './read-sql-files.ts';
+import { readSqlFiles, type SqlFile } from './read-sql-files.ts';
 
 /** A folder as read. A file that is missing or wrong is null; `faults` says why. No value of a secret is in it. */
 export type FolderReading = {
@@ -91,45 +89,6 @@ export async function readCompanySql(folder: string): Promise<{ migrations: SqlF
 function nothingIn(folder: string, fault: CompanyFault): FolderReading {
   const files = { config: null, supabase: null, atlassian: null, mcp: null };
   return { folder, ...files, env: {}, secrets: [], components: [], migrations: [], seeds: [], faults: [fault] };
-}
-
-/**
- * What a reading of the folder depends on, as one text: it changes when any file is changed, added or removed, or gets
- * another mode. Contents are not read.
- */
-export async function folderStamp(folder: string): Promise<string> {
-  const stamps: string[] = [];
-  for (const file of Object.keys(COMPANY_FILES)) stamps.push(await stampOf(path.join(folder, file)));
-  for (const place of await watchedPlaces(folder)) {
-    const stamp = await stampOf(place);
-    stamps.push(stamp);
-    if (stamp === ABSENT || place === folder) continue;
-    for (const name of await namesIn(place))
-      if (/\.(sql|json)$/.test(name)) stamps.push(await stampOf(path.join(place, name)));
-  }
-  return stamps.join('\n');
-}
-
-/** The folders whose entries are read, whether they are there or not. */
-export async function watchedPlaces(folder: string): Promise<string[]> {
-  const places = COMPANY_FOLDERS.map((name) => path.join(folder, name));
-  const components = await namesIn(places[0]!);
-  const inside = components
-    .filter(isCompanyName)
-    .flatMap((name) => ['', 'migrations', 'seeds'].map((part) => path.join(places[0]!, name, part)));
-  return [folder, ...places, ...inside];
-}
-
-const ABSENT = '-';
-
-async function stampOf(file: string): Promise<string> {
-  const stats = await fs.stat(file, { bigint: true }).catch(() => null);
-  return stats === null ? ABSENT : `${file} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  const names = await fs.readdir(folder).catch(() => []);
-  return names.sort().slice(0, FILES_LIMIT);
 }
 
 async function folderFault(folder: string): Promise<CompanyFault | null> {

@@ -4,9 +4,6 @@ import type { CompanyFault } from '../instance-views.ts';
 import { clockFault, diskFault } from './check-machine.ts';
 import { companyFault } from './validation-codes.ts';
 
-/** Tables by which Colmeia itself knows what it ran; the company's role owns no rows in them. */
-const OWN_TABLES = new Set(['schema_migration', 'schema_seed']);
-
 /** What is wrong with the database of a company that was initialized, given the migrations of its folder. */
 export function checkDatabase(found: DatabaseInspection, migrations: readonly SqlFileView[]): CompanyFault[] {
   if (!found.reachable)
@@ -15,7 +12,7 @@ export function checkDatabase(found: DatabaseInspection, migrations: readonly Sq
   const disk = found.freeBytes === null ? null : diskFault('disk of the database', found.freeBytes);
   return [
     ...migrationFaults(found, migrations),
-    ...found.tables.filter(({ name }) => !OWN_TABLES.has(name)).flatMap(tableFaults),
+    ...found.tables.flatMap(tableFaults),
     ...found.roleFaults.map((fault) => companyFault('ROLE_PRIVILEGED', 'database', fault)),
     ...[clock, disk].filter((fault) => fault !== null),
   ];

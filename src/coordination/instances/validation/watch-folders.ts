@@ -1,7 +1,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { folderStamp, watchedPlaces } from '../folder/read-folder.ts';
+import { folderStamp, isCurrent, watchedPlaces, type FolderStamp } from '../folder/folder-stamp.ts';
 
 export type FolderWatchOptions = {
   /** A file of the company may have changed; called often, from a watcher or after a comparison. */
@@ -18,8 +18,10 @@ type Watched = {
   folder: string;
   /** By place. `mark` tells a folder from one that was made in its place later. */
   watchers: Map<string, { watcher: FSWatcher; mark: string }>;
-  /** What it was compared with last; null = it is watched. */
-  stamp: string | null;
+  /** Compared instead of watched. */
+  isCompared: boolean;
+  /** What it is compared with; null = not looked at yet. */
+  stamp: FolderStamp | null;
 };
 /** A folder that holds folders of companies, which come and go. */
 type Parent = { watcher: FSWatcher | null; names: Map<string, string> };
@@ -81,7 +83,12 @@ export class FolderWatch {
     }
     if (this.#stopped) return;
     if (this.#watched.get(name)?.folder !== folder) this.forget(name);
-    const watched = this.#watched.get(name) ?? { folder, watchers: new Map() as Watched['watchers'], stamp: null };
+    const watched = this.#watched.get(name) ?? {
+      folder,
+      watchers: new Map() as Watched['watchers'],
+      isCompared: false,
+      stamp: null,
+    };
     this.#watched.set(name, watched);
     this.#followParent(name, folder);
     for (const [place, { watcher, mark }] of watched.watchers) {
@@ -142,8 +149,8 @@ export class FolderWatch {
   #fallBack(names: Iterable<string>, error: unknown): void {
     for (const name of names) {
       const watched = this.#watched.get(name);
-      if (this.#stopped || watched === undefined || watched.stamp !== null) continue;
-      watched.stamp = '';
+      if (this.#stopped || watched === undefined || watched.isCompared) continue;
+      watched.isCompared = true;
       this.#options.onFallback(name, error);
       this.#options.onChange(name); // what happened in between
       this.#timer ??= this.#later();
@@ -159,10 +166,9 @@ export class FolderWatch {
   async #compareAll(): Promise<void> {
     for (const [name, watched] of [...this.#watched]) {
       if (this.#stopped) return;
-      if (watched.stamp === null) continue;
-      const stamp = await folderStamp(watched.folder);
-      if (stamp !== watched.stamp && watched.stamp !== '') this.#options.onChange(name);
-      watched.stamp = stamp;
+      if (!watched.isCompared || (watched.stamp !== null && (await isCurrent(watched.stamp)))) continue;
+      if (watched.stamp !== null) this.#options.onChange(name);
+      watched.stamp = await folderStamp(watched.folder);
     }
     if (!this.#stopped) this.#timer = this.#later();
   }
