@@ -1,8 +1,6 @@
 // Row level security of a company's own database through Supabase's own REST API: what a company's users see and may do.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import {
   type InstalledSupabaseLite,
@@ -10,10 +8,10 @@ import {
   type SupabaseClient,
   type SupabaseLite,
 } from '../../scripts/supabase-lite.ts';
-import { PREPARE_DATABASE } from '../../src/coordination/instances/databases/prepare-database.ts';
+import type { CompanyDatabases } from '../../src/coordination/instances/databases/company-databases.ts';
+import { openCompanyDatabases } from '../../src/coordination/instances/databases/open-company-databases.ts';
+import { Secret } from '../../src/platform/secret.ts';
 import { asAdmin, openTestServer, type TestServer } from './test-server.ts';
-
-const MIGRATIONS = path.join(import.meta.dirname, '../../migrations/company');
 
 type Company = { databaseUrl: string; api: SupabaseLite };
 type User = { client: SupabaseClient; id: string };
@@ -26,6 +24,7 @@ else suite('a company on Supabase', () => companyOnSupabase(installed));
 function companyOnSupabase(lite: InstalledSupabaseLite): void {
   let postgres: TestServer;
   const started: SupabaseLite[] = [];
+  let databases: CompanyDatabases;
   let acme: Company;
   let other: Company;
   let ana: User;
@@ -33,6 +32,8 @@ function companyOnSupabase(lite: InstalledSupabaseLite): void {
 
   before(async () => {
     postgres = await openTestServer();
+    const secrets = { reveal: async () => null, put: async () => {} };
+    databases = await openCompanyDatabases({ databaseUrl: null, dataFolder: null, secrets });
     acme = await found();
     other = await found();
     ana = await signUp(acme);
@@ -40,19 +41,24 @@ function companyOnSupabase(lite: InstalledSupabaseLite): void {
   });
   after(async () => {
     await Promise.all(started.map((api) => api.stop()));
+    await databases?.close();
     await postgres?.stop();
   });
 
-  /** A database as a Supabase project has it, with a company's tables owned by a role that is no superuser. */
+  /** A company in a database that somebody else made, by a login that is no superuser, behind Supabase's API. */
   async function found(): Promise<Company> {
     const databaseUrl = await postgres.database();
+    const login = `company_${randomUUID().replaceAll('-', '')}`;
     await asAdmin(databaseUrl, async (client) => {
-      for (const statement of PREPARE_DATABASE) await client.query(statement);
-      const role = `company_${randomUUID().replaceAll('-', '')}`;
-      await client.query(`create role ${role}; grant create on schema public to ${role}; set role ${role}`);
-      for (const name of fs.readdirSync(MIGRATIONS).toSorted())
-        if (name.endsWith('.sql')) await client.query(fs.readFileSync(path.join(MIGRATIONS, name), 'utf8'));
+      await client.query(`create role ${login} login createrole`);
+      await client.query(
+        `grant create on database ${client.database} to ${login}; grant create on schema public to ${login}`,
+      );
     });
+    const url = new Secret(databaseUrl.replace('postgres@', `${login}@`));
+    const place = { instance: login, strategy: 'full', url } as const;
+    await databases.provision(place);
+    await databases.migrate(place, []);
     const api = await lite.start(databaseUrl);
     started.push(api);
     return { databaseUrl, api };
@@ -118,14 +124,13 @@ function companyOnSupabase(lite: InstalledSupabaseLite): void {
   test('a stranger can add nothing, and nobody but the service sees or changes what the company is run by', async () => {
     const stranger = await anonymous(acme).from('record').insert({ kind: 'spam' });
     assert.equal(stranger.error?.code, '42501');
-    const rows = {
-      company: { name: 'acme' },
-      schema_migration: { origin: 'company', version: 1, name: 'first', checksum: 'x' },
-      schema_seed: { origin: 'company', name: 'first', checksum: 'x' },
-    };
-    for (const [table, row] of Object.entries(rows)) {
-      const written = await service(acme).from(table).insert(row).select();
-      assert.equal(written.data?.length, 1, table);
+    const seed = { origin: 'company', name: 'first', checksum: 'x' };
+    const seeded = await service(acme).from('schema_seed').insert(seed);
+    assert.equal(seeded.error, null);
+    const forgery = { company: { name: 'other' }, schema_migration: { ...seed, version: 2 }, schema_seed: seed };
+    for (const [table, row] of Object.entries(forgery)) {
+      const all = await service(acme).from(table).select();
+      assert.equal(all.data?.length, 1, table);
       for (const client of [ana.client, anonymous(acme)]) {
         const { data } = await client.from(table).select(); // null where the grant is missing too
         assert.deepEqual(data ?? [], [], table);
