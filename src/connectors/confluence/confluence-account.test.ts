@@ -1,8 +1,7 @@
 import { addPage, addSpace, type ConfluenceSite, removeSpace } from '../../../test/fakes/confluence/confluence-site.ts';
+import { openFakeConfluence } from '../../../test/fakes/confluence/open-confluence.ts';
 import { type FakeConfluence, startConfluence } from '../../../test/fakes/confluence-server.ts';
 import { type AccountWorld, conformsAsProjectAccount } from '../atlassian/project-account.conformance.ts';
-import { openSite } from '../outside/outside-site.ts';
-import { type ConfluenceAccount, openConfluence } from './confluence-account.ts';
 
 // The client's schemas then refuse every field that Confluence does not document.
 process.env.AUDIT_SCHEMAS = 'true';
@@ -16,7 +15,7 @@ conformsAsProjectAccount('Confluence', async () => {
 function worldOf(confluence: FakeConfluence): AccountWorld {
   const { site } = confluence;
   return {
-    open: (through) => open(confluence, through),
+    open: (through) => openFakeConfluence(confluence, through),
     fill: (key) => fillSpace(site, key),
     addForeign: (key, { empty }) => {
       const space = addSpace(site, { key, name: `Foreign ${key}` });
@@ -26,22 +25,6 @@ function worldOf(confluence: FakeConfluence): AccountWorld {
     clear: (key) => removeSpace(site, key),
     close: () => confluence.close(),
   };
-}
-
-function open(confluence: FakeConfluence, through?: (send: typeof fetch) => typeof fetch): ConfluenceAccount {
-  const login = Buffer.from(`${confluence.site.email}:${confluence.site.token}`).toString('base64');
-  const site = openSite({
-    name: 'confluence',
-    baseUrl: confluence.url,
-    authorize: async () => ({ authorization: `Basic ${login}` }),
-    ratePerMinute: 1_000_000,
-    retryBaseMs: 1,
-    clock: { now: () => Date.now() },
-    random: () => 0,
-    audit: () => undefined,
-    fetch: through === undefined ? fetch : through(fetch),
-  });
-  return openConfluence({ url: confluence.url, site, pollMs: 1 });
 }
 
 /** Links lead to pages that come later, a page speaks of the space's key, and one stands at the root. */

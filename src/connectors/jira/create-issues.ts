@@ -1,5 +1,6 @@
 import { leaveBehind } from '../atlassian/left-behind.ts';
 import type { LeftBehind } from '../../coordination/instances/outside-accounts.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import { isUncertain } from '../atlassian/uncertain.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
 import type { JiraApi } from './jira-api.ts';
@@ -48,7 +49,7 @@ export async function createIssues(
     try {
       note(making, open, await sendBulk(making, open));
     } catch (error) {
-      if (attempt === MOST_ATTEMPTS || !isUncertain(error)) throw error;
+      if (attempt >= MOST_ATTEMPTS || !isUncertain(error)) throw error;
       await findMade(making);
     }
     open = open.filter(({ source }) => !making.made.has(source.ref) && !making.refused.has(source.ref));
@@ -75,9 +76,12 @@ async function sendBulk(making: Making, open: readonly Wanted[]): Promise<BulkAn
   try {
     return (await api.lib.createIssues(api.client({ accept: [400], signal }), { issueUpdates })) as BulkAnswer;
   } catch (error) {
-    // Jira says 400 when none of the issues could be made, with the reasons as usual.
-    if (error instanceof AcceptedStatus) return error.body as BulkAnswer;
-    throw error;
+    if (!(error instanceof AcceptedStatus)) throw error;
+    // Jira says 400 when none of the issues could be made, with a reason for each of them.
+    const answer = error.body as BulkAnswer;
+    if (Array.isArray(answer.errors) && answer.errors.length > 0) return answer;
+    const { errorMessages = [] } = error.body as { errorMessages?: string[] };
+    throw new ColmeiaError('OUTSIDE_REFUSED', `jira: no issue could be made: ${errorMessages.join(' ')}`);
   }
 }
 
@@ -90,11 +94,16 @@ function withoutDropped(draft: IssueDraft, dropped: ReadonlySet<string>): IssueD
 function note(making: Making, open: readonly Wanted[], answer: BulkAnswer): void {
   const failed = new Map((answer.errors ?? []).map((one) => [one.failedElementNumber ?? -1, one]));
   const keys = (answer.issues ?? []).map((issue) => issue.key);
+  if (keys.length + failed.size !== open.length) {
+    throw new ColmeiaError(
+      'OUTSIDE_UNAVAILABLE',
+      `jira: ${keys.length + failed.size} of ${open.length} issues are answered for`,
+    );
+  }
   open.forEach(({ source, dropped }, i) => {
     const error = failed.get(i);
     if (error === undefined) {
-      const key = keys.shift();
-      if (key !== undefined) making.made.set(source.ref, key);
+      making.made.set(source.ref, keys.shift()!);
       return;
     }
     const errors = error.elementErrors?.errors ?? {};

@@ -1,11 +1,9 @@
 import { addProject } from '../../../test/fakes/jira/jira-projects.ts';
 import { createIssue } from '../../../test/fakes/jira/jira-issues.ts';
 import type { FakeIssue, JiraSite } from '../../../test/fakes/jira/jira-site.ts';
+import { openFakeJira } from '../../../test/fakes/jira/open-jira.ts';
 import { startJira, type FakeJira } from '../../../test/fakes/jira-server.ts';
 import { type AccountWorld, conformsAsProjectAccount } from '../atlassian/project-account.conformance.ts';
-import { isAtlassianRead } from '../atlassian/read-kind.ts';
-import { openSite } from '../outside/outside-site.ts';
-import { openJira, type JiraAccount } from './jira-account.ts';
 
 // The client's schemas then refuse every field that Jira does not document.
 process.env.AUDIT_SCHEMAS = 'true';
@@ -23,7 +21,7 @@ function worldOf(jira: FakeJira): AccountWorld {
   const { site } = jira;
   const issuesOf = (key: string): FakeIssue[] => [...site.issues.values()].filter((issue) => issue.project === key);
   return {
-    open: (through) => open(jira, through),
+    open: (through) => openFakeJira(jira, through),
     fill: (key) => fillProject(site, key),
     addForeign: (key, { empty }) => {
       addProject(site, { key, name: `Foreign ${key}` });
@@ -37,23 +35,6 @@ function worldOf(jira: FakeJira): AccountWorld {
     },
     close: () => jira.close(),
   };
-}
-
-function open(jira: FakeJira, through?: (send: typeof fetch) => typeof fetch): JiraAccount {
-  const login = Buffer.from(`${jira.site.email}:${jira.site.token}`).toString('base64');
-  const site = openSite({
-    name: 'jira',
-    baseUrl: jira.url,
-    authorize: async () => ({ authorization: `Basic ${login}` }),
-    ratePerMinute: 1_000_000,
-    retryBaseMs: 1,
-    isRead: isAtlassianRead,
-    clock: { now: () => Date.now() },
-    random: () => 0,
-    audit: () => undefined,
-    fetch: through === undefined ? fetch : through(fetch),
-  });
-  return openJira({ url: jira.url, site });
 }
 
 const NOW = '2026-01-01T00:00:00.000+0000';

@@ -19,7 +19,12 @@ export type Settling = Making & {
 };
 
 /** An issue of the target as it is now: its key, its content, and what its comments were made from, by their ids. */
-type Standing = { key: string; now: SourceIssue; origins: ReadonlyMap<string, string> };
+type Standing = {
+  key: string;
+  now: SourceIssue;
+  origins: ReadonlyMap<string, string>;
+  isCopy(key: string): boolean;
+};
 /** One thing to do; `name` tells it from others of the same issue. */
 type Deed = { ref: string; name: string; run(): Promise<void> };
 
@@ -44,7 +49,9 @@ export async function settleIssues(settling: Settling, sources: readonly SourceI
         if (deed.name.startsWith('text ') || deed.name === 'status') given.add(`${deed.ref} ${deed.name}`);
       } catch (error) {
         if (isColmeiaError(error, 'OUTSIDE_REFUSED')) {
-          settling.leave(`${deed.name.split(' ')[0]} refused: ${error.message}`, deed.ref);
+          // Without the path, which names the issue.
+          const why = error.message.replace(/^.*?: answered/, 'answered');
+          settling.leave(`${deed.name.split(' ')[0]} refused: ${why}`, deed.ref);
           given.add(`${deed.ref} ${deed.name}`);
         } else if (isUncertain(error) && round < MOST_ROUNDS) {
           trouble = error;
@@ -68,7 +75,7 @@ async function deedsOf(settling: Settling, sources: readonly SourceIssue[]): Pro
   const origins = await commentOrigins(settling, now);
   return now.flatMap((issue) => {
     const source = wanted.get(issue.ref)!;
-    const standing = { key: made.get(issue.ref)!, now: issue, origins };
+    const standing = { key: made.get(issue.ref)!, now: issue, origins, isCopy: (key: string) => refs.has(key) };
     return [
       ...textDeeds(settling, source, standing),
       ...commentDeeds(settling, source, standing),
@@ -140,9 +147,11 @@ function commentDeeds(settling: Settling, source: SourceIssue, { key, now, origi
   return [...removals, ...additions];
 }
 
-function linkDeeds(settling: Settling, source: SourceIssue, { key, now }: Standing): Deed[] {
+function linkDeeds(settling: Settling, source: SourceIssue, { key, now, isCopy }: Standing): Deed[] {
   const { api, target, made, signal } = settling;
-  const { links, outside } = source.content;
+  const { links } = source.content;
+  // A link between an issue and its copy would lead from the copy to itself.
+  const outside = source.content.outside.filter((one) => !isCopy(one.key));
   const isKnown = ({ type }: { type: string }): boolean => {
     if (target.linkTypes.has(type)) return true;
     settling.leave(`links of type ${type}`, source.ref);
