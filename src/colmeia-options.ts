@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import type { SharedAccounts } from './coordination/instances/outside-sites.ts';
 import { TICKET_POLICY } from './execution/plans/generate-tickets.ts';
@@ -7,6 +8,7 @@ import { readSchedulingConfig } from './execution/swarm/scheduling-config.ts';
 import type { Clock, Random } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import { ColmeiaError, isColmeiaError } from './platform/errors.ts';
+import type { Secret } from './platform/secret.ts';
 import { parseMasterKey, type MasterKeySource } from './trust/secrets/master-key.ts';
 import { givenKey, keyInFile, keyInMemory, readKeyFile, runKeyCommand } from './trust/secrets/master-key-sources.ts';
 
@@ -24,6 +26,8 @@ export type ColmeiaOptions = {
   instancesFolder?: string | null;
   /** Outside accounts that companies share. Default: none. */
   accounts?: Partial<SharedAccounts>;
+  /** Where exports of companies lie. Default `exports` beside the parent folder of the companies' files; null = nowhere. */
+  exportsFolder?: string | null;
   /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
   host?: string;
   /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
@@ -75,6 +79,7 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
     databaseUrl: config.databaseUrl?.reveal() ?? null,
     dataFolder,
     instancesFolder: config.instancesFolder ?? path.join(config.home, 'instances'),
+    exportsFolder: path.join(config.home, 'exports'),
     accounts: {
       atlassianSite: config.atlassianSite,
       atlassianEmail: config.atlassianEmail,
@@ -109,15 +114,22 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
 
 function secretsKeyOf({ home, secretsKey, secretsOldKeyFile }: Config): Partial<ColmeiaOptions> {
   if (secretsKey === null) return { secretsKeyFile: path.join(home, 'secrets.key') };
+  const { value, file, command } = secretsKey;
+  const given = value === null ? null : keyOfVariable(value);
   return {
-    secretsKey: () => readGivenKey(secretsKey),
+    secretsKey: async () => given ?? (file === null ? runKeyCommand(command!) : readKeyFile(file)),
     secretsOldKey: async () => (secretsOldKeyFile === null ? null : readKeyFile(secretsOldKeyFile)),
   };
 }
 
-async function readGivenKey({ value, file, command }: NonNullable<Config['secretsKey']>): Promise<Buffer> {
-  if (value !== null) return parseMasterKey(value.reveal(), 'COLMEIA_SECRETS_KEY');
-  return file === null ? runKeyCommand(command!) : readKeyFile(file);
+/** Its form is known at the start, unlike that of a file or of what a command prints. */
+function keyOfVariable(value: Secret): Buffer {
+  try {
+    return parseMasterKey(value.reveal(), 'COLMEIA_SECRETS_KEY');
+  } catch (error) {
+    const faults = [{ path: 'COLMEIA_SECRETS_KEY', message: (error as Error).message }];
+    throw new ColmeiaError('CONFIG_INVALID', 'the configuration has 1 fault', { faults });
+  }
 }
 
 /** Where the master key of the secrets comes from. */

@@ -1,5 +1,5 @@
 import type { Colmeia } from './colmeia.ts';
-import { DEFAULT_POLICY, masterKeySourceOf, type ColmeiaOptions } from './colmeia-options.ts';
+import { DEFAULT_POLICY, masterKeySourceOf, workFolderOf, type ColmeiaOptions } from './colmeia-options.ts';
 import { openInstances } from './coordination/instances/open-instances.ts';
 import { NO_ACCOUNTS } from './coordination/instances/outside-sites.ts';
 import { startStatistics } from './coordination/instances/statistics.ts';
@@ -210,6 +210,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
     dataFolder,
     instancesFolder: options.instancesFolder ?? null,
+    workFolder: workFolderOf(options),
     shared: { ...NO_ACCOUNTS, ...options.accounts },
     owned: () => engine.ownedCompanies(),
     silentMs: Math.max(LEAST_SILENT_MS, registry.leaseDurationMs),

@@ -7,10 +7,11 @@ import { ownerOperations } from '../../trust/identity/owners.ts';
 import { actorOf, type Principal } from '../../trust/identity/principal.ts';
 import type { SecretStore } from '../../trust/secrets/secret-store.ts';
 import { AuditOutsideCalls } from './audit-outside-calls.ts';
+import { cloneInstance } from './clone/clone-instance.ts';
 import { openCompanyDatabases } from './databases/open-company-databases.ts';
 import { instanceOperations } from './instance-operations.ts';
 import type { InstanceParts } from './instance-parts.ts';
-import type { Instances } from './instance-views.ts';
+import type { Instances, ValidationReport } from './instance-views.ts';
 import { createInstance } from './life/create-instance.ts';
 import { deleteInstance } from './life/delete-instance.ts';
 import { initInstance } from './life/init-instance.ts';
@@ -33,6 +34,8 @@ export type InstancesOptions = Pick<
     dataFolder: string | null;
     secrets: SecretStore;
     shared: SharedAccounts;
+    /** For what lies on disk while an operation runs. */
+    workFolder: string;
     /** Companies whose health this process looks after. */
     owned: () => string[];
   };
@@ -71,8 +74,11 @@ export async function openInstances(options: InstancesOptions): Promise<{
     accounts: (kept, folder) => sites.accounts(kept, folder),
   };
   const health = openHealth(parts, { random, owned: options.owned, secretNames: (name) => secrets.names(name) });
+  const { workFolder } = options;
+  const validate = (name: string): Promise<ValidationReport> => health.validate(name);
   operations.define('create', createInstance(parts));
-  operations.define('init', initInstance({ ...parts, validate: (name) => health.validate(name) }));
+  operations.define('init', initInstance({ ...parts, validate }));
+  operations.define('clone', cloneInstance({ ...parts, secrets, validate, workFolder }));
   operations.define('rename', renameInstance(parts));
   operations.define('delete', deleteInstance({ ...parts, exportLast: null }));
   const instances: Instances = instanceOperations(parts, {
