@@ -98,6 +98,7 @@ function partsOf(store: Store, instancesFolder: string, inspect: ValidationParts
     clock: systemClock,
     row,
     inspect,
+    memory: null,
     keys: (instance) => listKeys(store, COORDINATOR, { instance, after: '', limit: 1_000 }),
     accounts: async () => OFF,
     disks: [instancesFolder],

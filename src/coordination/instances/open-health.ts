@@ -10,10 +10,11 @@ import type { InstanceParts } from './instance-parts.ts';
 import { findHealths, findInstance, type KeptInstance } from './instance-store.ts';
 import type { ValidationReport } from './instance-views.ts';
 import { registeredCompany } from './reconcile-instances.ts';
+import { InspectionMemory } from './validation/inspection-memory.ts';
 import { HealthMonitor } from './validation/health-monitor.ts';
 import { saveReports } from './validation/health-store.ts';
 import { CheckRunner } from './validation/run-checks.ts';
-import { validateInstance } from './validation/validate-instance.ts';
+import { validateInstance, type ValidationCause } from './validation/validate-instance.ts';
 
 const COORDINATOR = { as: 'coordinator' } as const;
 /** Keys of one company that are looked at. */
@@ -53,7 +54,15 @@ export function openHealth(
   const runner = new CheckRunner({
     onError: (instance, check, error) => log('warn', { err: error, instance, check }, 'a check of a company broke'),
   });
-  const validate = async (name: string): Promise<ValidationReport> => {
+  const memory = new InspectionMemory({
+    clock,
+    random: options.random,
+    stored: async (name) => {
+      const [found] = await findHealths(store, [name]);
+      return found === undefined || found.health === 'unknown' ? null : found.faults;
+    },
+  });
+  const validate = async (name: string, cause: ValidationCause = 'asked'): Promise<ValidationReport> => {
     if (contexts === null) return withoutFiles(await mustFind(name), clock.now());
     return validateInstance(
       {
@@ -71,10 +80,12 @@ export function openHealth(
           const { jira, confluence, supabase } = await parts.accounts(found, await readFiles(parts, found));
           return { jira, confluence, supabase };
         },
+        memory: store.tier === 'embedded' ? memory : null,
         disks: [],
         searchPath: process.env.PATH ?? '',
       },
       name,
+      cause,
     );
   };
   const monitor = new HealthMonitor({

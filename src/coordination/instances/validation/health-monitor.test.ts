@@ -43,9 +43,9 @@ function watched(companies: MonitoredCompany[], more: Partial<HealthMonitorOptio
     log: (_, __, message) => void did.logged.push(message),
     debounceMs: 5,
     ...more,
-    validate(name) {
+    validate(name, cause) {
       did.validated.push(name);
-      return validate(name);
+      return validate(name, cause);
     },
   });
   return { monitor, did };

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../../../platform/clock.ts';
 import { Deadlines } from '../../../platform/deadlines.ts';
 import { isColmeiaError } from '../../../platform/errors.ts';
 import type { CompanyFault, Health, ValidationReport } from '../instance-views.ts';
+import type { ValidationCause } from './validate-instance.ts';
 import { FolderWatch } from './watch-folders.ts';
 
 /** A company that this process looks after. `folder` absolute; null = it has no files here. */
@@ -11,7 +12,7 @@ export type MonitoredCompany = { name: string; folder: string | null; health: He
 export type HealthMonitorOptions = {
   /** All companies that this process looks after, as the registry has them. */
   companies: () => Promise<readonly MonitoredCompany[]>;
-  validate: (name: string) => Promise<ValidationReport>;
+  validate: (name: string, cause: ValidationCause) => Promise<ValidationReport>;
   /** Reports that say something new, or were not saved for an hour. When it throws they are saved later. */
   save: (reports: readonly ValidationReport[]) => Promise<void>;
   /** The health of a company is another one than before. */
@@ -101,7 +102,7 @@ export class HealthMonitor {
       this.#refresh(this.#options.clock.now());
       await this.#refreshing;
     }
-    const report = await this.#options.validate(name);
+    const report = await this.#options.validate(name, 'asked');
     this.#learn(report);
     await this.#save();
     return report;
@@ -152,7 +153,7 @@ export class HealthMonitor {
     const { validate, log } = this.#options;
     try {
       await this.#follow(name);
-      const report = await validate(name);
+      const report = await validate(name, 'background');
       if (this.#companies.has(name)) this.#learn(report);
     } catch (error) {
       if (isColmeiaError(error, 'INSTANCE_NOT_FOUND')) this.#forget(name);

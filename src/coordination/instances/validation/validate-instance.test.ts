@@ -6,6 +6,7 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import { unreachable } from '../databases/inspect.ts';
 import { layOutCompany, registeredCompany, temporaryInstances } from '../folder/company-folder.testing.ts';
 import { InstanceContexts } from '../folder/instance-contexts.ts';
+import { InspectionMemory } from './inspection-memory.ts';
 import { CheckRunner } from './run-checks.ts';
 import { validateInstance, type ValidationParts } from './validate-instance.ts';
 
@@ -25,6 +26,7 @@ async function company(more: Partial<ValidationParts> = {}, row: Parameters<type
     clock: { now: () => Date.UTC(2026, 10, 21) },
     row: find,
     inspect: async () => reachable,
+    memory: null,
     keys: async () => [],
     accounts: async () => OFF,
     disks: [],
@@ -126,5 +128,20 @@ describe('validateInstance', () => {
   it('throws for a company that is not there', async () => {
     const { parts } = await company();
     await assert.rejects(validateInstance(parts, 'other'), { code: 'INSTANCE_NOT_FOUND' });
+  });
+});
+
+describe('validateInstance in the background', () => {
+  it('opens no database again whose state is known, and does for somebody who asks', async () => {
+    let opened = 0;
+    const memory = new InspectionMemory({ clock: { now: () => 0 }, random: () => 0, stored: async () => null });
+    const inspect = async () => ({ ...reachable, migrated: ++opened > 2 });
+    const { parts } = await company({ inspect, memory }, { initialized: true });
+    const codes = async (cause: 'asked' | 'background') =>
+      (await validateInstance(parts, 'acme', cause)).faults.map(({ code }) => code);
+    assert.deepEqual(await codes('background'), ['MIGRATION_PENDING']);
+    assert.deepEqual([await codes('background'), opened], [['MIGRATION_PENDING'], 1]);
+    assert.deepEqual([await codes('asked'), opened], [['MIGRATION_PENDING'], 2]);
+    assert.deepEqual([await codes('asked'), await codes('background'), opened], [[], [], 3]);
   });
 });
