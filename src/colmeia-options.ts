@@ -132,6 +132,13 @@ function keyOfVariable(value: Secret): Buffer {
   }
 }
 
+/** Where operations on companies keep what they need for a while: beside the data, or else with the system's own. */
+export function workFolderOf({ dataFolder = null }: ColmeiaOptions): string {
+  return dataFolder === null
+    ? path.join(os.tmpdir(), `colmeia-${process.pid}`)
+    : path.join(path.dirname(dataFolder), 'operations');
+}
+
 /** Where the master key of the secrets comes from. */
 export function masterKeySourceOf(options: ColmeiaOptions): MasterKeySource {
   const { secretsKey, secretsOldKey, secretsKeyFile, dataFolder = null, databaseUrl = null } = options;

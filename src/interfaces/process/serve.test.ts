@@ -103,6 +103,31 @@ describe('the process', () => {
     assert.deepEqual(await exit, [0, null]);
   });
 
+  it('keeps what it knows as a secret out of its log', { timeout: 60_000 }, async () => {
+    const { child, exit, output, says } = start('secrets', ['--no-example'], { COLMEIA_LOG_FORMAT: 'json' });
+    await says(/Ctrl-C stops it/);
+    const home = path.join(folder, 'secrets');
+    const [address, key] = ['address', 'operator.key'].map((file) =>
+      fs.readFileSync(path.join(home, file), 'utf8').trim(),
+    );
+    const answer = await fetch(`${address}/api/v1/secrets/a_word`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ value: 'stopping' }), // which it says at its end
+    });
+    assert.equal(answer.status, 200);
+    child.kill('SIGTERM');
+    assert.deepEqual(await exit, [0, null]);
+    assert.match(output(), /"signal":"SIGTERM","msg":"\[secret\]"/);
+  });
+
+  it('refuses a master key of the wrong form at the start, and does not repeat it', { timeout: 60_000 }, async () => {
+    const { exit, output } = start('wrong-key', ['--no-example'], { COLMEIA_SECRETS_KEY: 'hunter2hunter2' });
+    assert.deepEqual(await exit, [2, null]);
+    assert.match(output(), /COLMEIA_SECRETS_KEY.*32 bytes/);
+    assert.doesNotMatch(output(), /hunter2/);
+  });
+
   it('says in one line that its folder is in use', { timeout: 60_000 }, async () => {
     const first = start('locked', ['--no-example']);
     await first.says(/Ctrl-C stops it/);
