@@ -132,11 +132,12 @@ function keyOfVariable(value: Secret): Buffer {
   }
 }
 
-/** Where operations on companies keep what they need for a while: beside the data, or else with the system's own. */
-export function workFolderOf({ dataFolder = null }: ColmeiaOptions): string {
-  return dataFolder === null
+/** For what lies on disk while an operation on a company runs: beside the exports or the data, else where the system keeps such. */
+export function workFolderOf({ exportsFolder, instancesFolder, dataFolder }: ColmeiaOptions): string {
+  const beside = exportsFolder ?? instancesFolder ?? dataFolder ?? null;
+  return beside === null
     ? path.join(os.tmpdir(), `colmeia-${process.pid}`)
-    : path.join(path.dirname(dataFolder), 'operations');
+    : path.join(path.dirname(beside), 'operations');
 }
 
 /** Where the master key of the secrets comes from. */
