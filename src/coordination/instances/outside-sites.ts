@@ -1,3 +1,5 @@
+import { isAtlassianRead } from '../../connectors/atlassian/read-kind.ts';
+import { openConfluence } from '../../connectors/confluence/confluence-account.ts';
 import { openJira } from '../../connectors/jira/jira-account.ts';
 import type { OutsideCall } from '../../connectors/outside/outside-call.ts';
 import { openSite, type OutsideSite, type OutsideSiteOptions } from '../../connectors/outside/outside-site.ts';
@@ -84,13 +86,13 @@ export class OutsideSites {
     const found = await this.#credentials(kept, config);
     if (typeof found === 'string') return found;
     const open = OPENERS[name];
-    if (open === undefined) return `off: ${name} is not there`;
     const key = `${name} ${found.url} ${found.owner} ${found.email} ${found.secret}`;
     let known = this.#sites.get(key);
     if (known === undefined) {
       const site = openSite({
         name,
         baseUrl: found.url,
+        isRead: isAtlassianRead,
         ratePerMinute: ATLASSIAN_PER_MINUTE,
         authorize: () => this.#basic(found),
         ...this.#terms(found.owner),
@@ -148,8 +150,9 @@ export class OutsideSites {
   }
 }
 
-const OPENERS: Partial<Record<'jira' | 'confluence', (at: { url: string; site: OutsideSite }) => ProjectAccount>> = {
+const OPENERS: Record<'jira' | 'confluence', (at: { url: string; site: OutsideSite }) => ProjectAccount> = {
   jira: openJira,
+  confluence: openConfluence,
 };
 
 /** A Supabase project as the database of a company: made, waited for, and its address with the password kept. */
