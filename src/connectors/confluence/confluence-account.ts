@@ -7,7 +7,7 @@ import { type ConfluenceApi, loadConfluence } from './confluence-api.ts';
 import { type ConfluencePages, confluencePages } from './confluence-pages.ts';
 import { ensureSpace, isOwned, removeSpace, renameOwner } from './confluence-space.ts';
 import { copyPages } from './copy-pages.ts';
-import { countSpace } from './count-space.ts';
+import { callsOfCopy, countSpace, inventoryOf } from './count-space.ts';
 import { pageOrders, pageRecords, pagesOfRecords, spaceSource } from './page-records.ts';
 
 export type ConfluenceOptions = AtlassianSite & {
@@ -41,13 +41,10 @@ export function openConfluence(options: ConfluenceOptions): ConfluenceAccount {
       await removeSpace(await load(), resource.id, instance, { pollMs, deadlineMs }),
     exists: async (resource) => await isOwned(await load(), resource.id),
     rename: async (resource, from, to) => await renameOwner(await load(), resource.id, from, to),
-    inventory: async (key) => await countSpace(await load(), key),
+    inventory: async (key) => inventoryOf(await countSpace(await load(), key)),
     plan: async (key) => {
-      const found = await countSpace(await load(), key);
-      const { items, attachments, links } = found;
-      // Lists and bodies by the hundreds; for each page its making, labels and files, and the counting of both at the end.
-      const lists = 4 * Math.ceil(items / 250) + 4 * Math.ceil(items / 50) + 3;
-      return { ...found, calls: lists + 7 * items + 2 * attachments + 2 * Math.min(items, links) };
+      const count = await countSpace(await load(), key);
+      return { ...inventoryOf(count), calls: callsOfCopy(count) };
     },
     copy: async (run) => {
       const api = await load();

@@ -11,7 +11,7 @@ import {
   ownershipFor,
   refuseForeign,
 } from '../atlassian/ownership.ts';
-import { isUncertain } from '../atlassian/uncertain.ts';
+import { isUncertain } from '../atlassian/outcome.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
 import { type ConfluenceApi, listAll } from './confluence-api.ts';
 import { listPages } from './read-pages.ts';
@@ -43,7 +43,7 @@ export async function ensureSpace(api: ConfluenceApi, spec: AccountSpec): Promis
   return { kind: 'confluence-space', id: spec.key, site: api.url };
 }
 
-/** False: it was gone, or it was there before the company and stays, freed from it. Waits until it is gone. */
+/** False: it was gone, or no company's, or there before the company and stays, freed from it. Waits until it is gone. */
 export async function removeSpace(
   api: ConfluenceApi,
   key: string,
@@ -52,8 +52,8 @@ export async function removeSpace(
 ): Promise<boolean> {
   const space = await findSpace(api, key);
   const owner = space === null ? null : ownerOf(space);
-  if (space === null) return false;
-  if (owner?.instance !== instance) throw refuseForeign(WHAT, key, instance);
+  if (space === null || owner === null) return false;
+  if (owner.instance !== instance) throw refuseForeign(WHAT, key, instance);
   if (owner.adopted) {
     const property = { spaceId: Number(space.id), propertyId: Number(space.property!.id) };
     await api.v2.deleteSpacePropertyById(api.client(), property);

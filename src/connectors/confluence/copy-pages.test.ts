@@ -80,6 +80,23 @@ suite('A copy of Confluence pages', async () => {
     assert.equal(child.parentId, target.homepageId);
   });
 
+  test('reports a file that Confluence will not take, and goes on', async () => {
+    const file = (title: string) => ({
+      id: `att${title}`,
+      title,
+      mediaType: 'x/y',
+      content: Buffer.alloc(9),
+      version: 1,
+    });
+    add('files', '<p>x</p>').attachments.push(file('a'), file('b'));
+    confluence.faults.add({ kind: 'answer', status: 413, body: {} }, { at: 'PUT /wiki/rest/api/content' });
+    const counts = await copy();
+    assert.deepEqual(counts.left, [
+      { what: 'attachment refused: answered 413 to an upload', items: 1, examples: ['files'] },
+    ]);
+    assert.equal(counts.attachments, 1);
+  });
+
   test('reports searches for issues and pages out of folders', async () => {
     const body =
       '<ac:structured-macro ac:name="jira"><ac:parameter ac:name="jqlQuery">x</ac:parameter></ac:structured-macro>';

@@ -5,12 +5,13 @@ import type {
   LeftBehind,
   PortableAttachment,
 } from '../../coordination/instances/outside-accounts.ts';
-import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import { wholeOf } from '../atlassian/download.ts';
+import { refusalOf } from '../atlassian/outcome.ts';
 import { leaveBehind } from '../atlassian/left-behind.ts';
 import type { ConfluenceApi } from './confluence-api.ts';
 import { type Space, spaceOf } from './confluence-space.ts';
-import { countSpace } from './count-space.ts';
+import { countSpace, inventoryOf } from './count-space.ts';
 import { fromPortable, refersToPages, type WrittenBody } from './page-references.ts';
 import { type PageExtras, readAttachments, type SourcePage } from './read-pages.ts';
 import { createPage, updatePage } from './write-page.ts';
@@ -66,7 +67,7 @@ export async function copyPages(
     (all, [title, why]) => leaveBehind(all, `pages not made: ${why}`, title),
     copying.left,
   );
-  return { ...(await countSpace(api, run.to, run.signal)), comments: 0, left };
+  return { ...inventoryOf(await countSpace(api, run.to, run.signal)), comments: 0, left };
 }
 
 async function makeAll(copying: Copying, source: PageSource): Promise<void> {
@@ -82,8 +83,9 @@ async function makeAll(copying: Copying, source: PageSource): Promise<void> {
   await run.keep(memoryOf(copying));
 }
 
-async function makePage({ api, space, run, made, refused, ...rest }: Copying, page: SourcePage): Promise<void> {
-  const written = write({ api, space, run, made, refused, ...rest }, page.body);
+async function makePage(copying: Copying, page: SourcePage): Promise<void> {
+  const { api, space, run, made, refused } = copying;
+  const written = write(copying, page.body);
   const body = written.missesPages ? '' : written.body;
   if (page.isHome) {
     const { homepageId: id } = space;
@@ -95,8 +97,9 @@ async function makePage({ api, space, run, made, refused, ...rest }: Copying, pa
   try {
     made.set(page.ref, await createPage(api, { spaceId: space.id, title: page.title, parentId, body }, run.signal));
   } catch (error) {
-    if (!isColmeiaError(error, 'OUTSIDE_REFUSED')) throw error;
-    refused.set(page.title, error.message);
+    const refusal = refusalOf(error);
+    if (refusal === null) throw error;
+    refused.set(page.title, refusal);
   }
 }
 
@@ -129,23 +132,34 @@ async function settleAll(copying: Copying, source: PageSource): Promise<void> {
 
 /** Gives what of the page was left behind. */
 async function settlePage(copying: Copying, page: SourcePage): Promise<string[]> {
-  const { api, run, made } = copying;
+  const { api, run, made, attachmentLimitBytes } = copying;
   const id = made.get(page.ref)!;
   const written = write(copying, page.body);
   const left = [...page.left];
   if (written.missesPages) left.push('links to pages that could not be made');
   if (written.missesIssues) left.push('issues shown in pages');
+  const orLeave = async (what: string, work: Promise<unknown>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === null) throw error;
+      left.push(`${what} refused: ${refusal}`);
+    }
+  };
   if (refersToPages(page.body)) {
-    await updatePage(
-      api,
-      { id, title: page.title, body: written.body },
-      (stored) => stored === written.body,
-      run.signal,
+    const whole = { id, title: page.title, body: written.body };
+    await orLeave(
+      'body',
+      updatePage(api, whole, (stored) => stored === written.body, run.signal),
     );
   }
   const extras = await page.extras();
-  await addLabels(copying, id, extras);
-  left.push(...(await addAttachments(copying, id, extras.attachments)));
+  await orLeave('labels', addLabels(copying, id, extras));
+  for (const one of await missingAttachments(copying, id, extras.attachments)) {
+    if (one.bytes > attachmentLimitBytes) left.push(`attachments larger than ${attachmentLimitBytes} bytes`);
+    else await orLeave('attachment', attach(copying, id, one));
+  }
   return left;
 }
 
@@ -155,17 +169,14 @@ async function addLabels({ api, run }: Copying, id: string, { labels }: PageExtr
   await api.v1.addLabelsToContent(api.client({ idempotent: true, signal: run.signal }), { id, body });
 }
 
-async function addAttachments(copying: Copying, id: string, wanted: readonly PortableAttachment[]): Promise<string[]> {
+async function missingAttachments(
+  { api, run }: Copying,
+  id: string,
+  wanted: readonly PortableAttachment[],
+): Promise<PortableAttachment[]> {
   if (wanted.length === 0) return [];
-  const { api, run, attachmentLimitBytes } = copying;
   const sizes = new Map((await readAttachments(api, id, run.signal)).map((one) => [one.name, one.bytes]));
-  const left: string[] = [];
-  for (const one of wanted) {
-    if (sizes.get(one.name) === one.bytes) continue;
-    if (one.bytes > attachmentLimitBytes) left.push(`attachments larger than ${attachmentLimitBytes} bytes`);
-    else await attach(copying, id, one);
-  }
-  return left;
+  return wanted.filter((one) => sizes.get(one.name) !== one.bytes);
 }
 
 /** A file of the same name becomes a new version of it, so that this may be repeated. */

@@ -1,5 +1,5 @@
 import { ColmeiaError } from '../../platform/errors.ts';
-import { isUncertain } from '../atlassian/uncertain.ts';
+import { isUncertain } from '../atlassian/outcome.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
 import type { ConfluenceApi } from './confluence-api.ts';
 import { readBodies } from './read-pages.ts';

@@ -26,12 +26,36 @@ suite('A copy of Jira issues', async () => {
 
   test('takes few calls: 50 issues are made in one', async () => {
     for (let i = 0; i < 200; i++) add(jira, 'Task', { summary: `issue ${i}` });
-    const counts = await copy(openFakeJira(jira));
+    const account = openFakeJira(jira);
+    const { calls } = await account.plan('SRC');
+    jira.requests.length = 0;
+    const counts = await copy(account);
     assert.equal(counts.items, 200);
     assert.ok(jira.requests.length <= 40, `${jira.requests.length} calls for 200 issues`);
+    assert.ok(Math.abs(jira.requests.length - calls) <= 6, `${jira.requests.length} calls, planned were ${calls}`);
     const bulk = jira.requests.filter((call) => call.path === '/rest/api/3/issue/bulk');
     assert.equal(bulk.length, 4);
     assert.deepEqual(titles(jira, 'TGT'), titles(jira, 'SRC'));
+  });
+
+  test('has the issues that the search does not show yet', async () => {
+    for (let i = 0; i < 3; i++) add(jira, 'Task', { summary: `shown ${i}` });
+    jira.site.indexLag = 1_000_000;
+    for (let i = 0; i < 3; i++) add(jira, 'Task', { summary: `new ${i}` });
+    const counts = await copy(openFakeJira(jira));
+    jira.site.indexLag = 0;
+    assert.equal(counts.items, 6);
+  });
+
+  test('stops when the credentials are taken away, and does not call that a refusal of the issue', async () => {
+    add(jira, 'Task', { summary: 'one' }).comments.push({
+      id: '1',
+      body: { type: 'doc', version: 1, content: [] },
+      created: NOW,
+      properties: [],
+    });
+    jira.faults.add({ kind: 'answer', status: 401, body: {} }, { at: 'TGT-1/comment' });
+    await assert.rejects(copy(openFakeJira(jira)), { code: 'OUTSIDE_REFUSED', message: /401/ });
   });
 
   test('keeps what was made after each batch, source and copy by key', async () => {

@@ -1,7 +1,7 @@
 import { leaveBehind } from '../atlassian/left-behind.ts';
 import type { LeftBehind } from '../../coordination/instances/outside-accounts.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
-import { isUncertain } from '../atlassian/uncertain.ts';
+import { isUncertain } from '../atlassian/outcome.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
 import type { JiraApi } from './jira-api.ts';
 import { COPY_MARK, type CopyMark, probeIssues } from './list-issues.ts';

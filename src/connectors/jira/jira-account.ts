@@ -59,13 +59,17 @@ export function openJira(options: JiraOptions): JiraAccount {
   };
 }
 
-/** Reads of both sides in hundreds and fifties, one call for each thing that is written, two for each file and status. */
+/**
+ * The source is listed and read twice, the target read once or twice and counted; one call makes 50 issues; each comment and
+ * link takes one, each file and each status two.
+ */
 function planOf(heads: readonly IssueHead[]): CopyPlan {
   const { items, links, comments, attachments, bytes } = countHeads(heads);
   const first = (heads[0]?.issue.fields?.status as { name?: string } | undefined)?.name;
   const moved = heads.filter(({ issue }) => (issue.fields?.status as { name?: string } | undefined)?.name !== first);
+  const hundreds = Math.ceil(items / 100);
   const fifties = Math.ceil(items / 50);
-  const reads = 4 * Math.ceil(items / 100) + 6 * fifties + CALLS_OF_READ_TARGET;
-  const calls = reads + fifties + comments + links + 2 * attachments + 2 * moved.length;
-  return { items, links, attachments, bytes, calls };
+  const deeds = comments + links + 2 * attachments + 2 * moved.length;
+  const reads = 3 * hundreds + 3 * fifties + (deeds > 0 ? 2 * fifties : 0) + CALLS_OF_READ_TARGET + 4;
+  return { items, links, attachments, bytes, calls: reads + fifties + deeds };
 }

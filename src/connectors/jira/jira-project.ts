@@ -12,7 +12,7 @@ import {
   refuseForeign,
 } from '../atlassian/ownership.ts';
 import { AcceptedStatus } from '../atlassian/vendor-client.ts';
-import { isUncertain } from '../atlassian/uncertain.ts';
+import { isUncertain } from '../atlassian/outcome.ts';
 import type { JiraApi } from './jira-api.ts';
 import { probeIssues } from './list-issues.ts';
 
@@ -32,12 +32,12 @@ export async function ensureProject(api: JiraApi, spec: AccountSpec): Promise<Re
   return { kind: 'jira-project', id: spec.key, site: api.url };
 }
 
-/** False: it was gone, or it was there before the company and stays, freed from it. */
+/** False: it was gone, or no company's, or there before the company and stays, freed from it. */
 export async function removeProject(api: JiraApi, key: string, instance: string): Promise<boolean> {
   const found = await findProject(api, key);
   const owner = found === null ? null : ownerOf(found);
-  if (found === null || (owner === null && found.owner === null && found.description === '')) return false;
-  if (owner?.instance !== instance) throw refuseForeign(WHAT, key, instance);
+  if (owner === null) return false;
+  if (owner.instance !== instance) throw refuseForeign(WHAT, key, instance);
   if (owner.adopted) {
     await api.lib.deleteProjectProperty(api.client(), { projectIdOrKey: key, propertyKey: OWNER_PROPERTY });
     return false;

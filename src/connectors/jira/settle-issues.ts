@@ -1,7 +1,7 @@
-import { ColmeiaError, isColmeiaError } from '../../platform/errors.ts';
+import { ColmeiaError } from '../../platform/errors.ts';
 import type { PortableAttachment } from '../../coordination/instances/outside-accounts.ts';
 import { wholeOf } from '../atlassian/download.ts';
-import { isUncertain } from '../atlassian/uncertain.ts';
+import { isUncertain, refusalOf } from '../atlassian/outcome.ts';
 import type { Making } from './create-issues.ts';
 import { COPY_MARK, type CopyMark } from './list-issues.ts';
 import { hasReferences, withAddresses } from './adf-document.ts';
@@ -48,10 +48,9 @@ export async function settleIssues(settling: Settling, sources: readonly SourceI
         await deed.run();
         if (deed.name.startsWith('text ') || deed.name === 'status') given.add(`${deed.ref} ${deed.name}`);
       } catch (error) {
-        if (isColmeiaError(error, 'OUTSIDE_REFUSED')) {
-          // Without the path, which names the issue.
-          const why = error.message.replace(/^.*?: answered/, 'answered');
-          settling.leave(`${deed.name.split(' ')[0]} refused: ${why}`, deed.ref);
+        const refusal = refusalOf(error);
+        if (refusal !== null) {
+          settling.leave(`${deed.name.split(' ')[0]} refused: ${refusal}`, deed.ref);
           given.add(`${deed.ref} ${deed.name}`);
         } else if (isUncertain(error) && round < MOST_ROUNDS) {
           trouble = error;
