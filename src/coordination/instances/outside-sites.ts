@@ -22,6 +22,8 @@ export type SharedAccounts = {
   atlassianEmail: string | null;
   supabaseApiUrl: string;
   supabaseOrganization: string | null;
+  /** Most calls a minute to an Atlassian site, by one account. Default 300, below what Atlassian takes from one user. */
+  atlassianPerMinute?: number;
 };
 
 export const NO_ACCOUNTS: SharedAccounts = {
@@ -42,7 +44,6 @@ const ATLASSIAN_TOKEN = 'atlassian_api_token';
 const SUPABASE_TOKEN = 'supabase_access_token';
 /** Kept by Colmeia when it makes a project. */
 const PROJECT_PASSWORD = 'supabase_database_password';
-/** Below what Atlassian takes from one user. */
 const ATLASSIAN_PER_MINUTE = 300;
 
 type Site = { site: OutsideSite };
@@ -93,7 +94,7 @@ export class OutsideSites {
         name,
         baseUrl: found.url,
         isRead: isAtlassianRead,
-        ratePerMinute: ATLASSIAN_PER_MINUTE,
+        ratePerMinute: this.#options.shared.atlassianPerMinute ?? ATLASSIAN_PER_MINUTE,
         authorize: () => this.#basic(found),
         ...this.#terms(found.owner),
       });
