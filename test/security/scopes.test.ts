@@ -71,3 +71,30 @@ test('every operation takes a key with its one scope, and refuses each other one
     });
   }
 });
+
+/** Every function of the library's face, with its name; those of groups within groups too. */
+function functionsOf(group: object, name: string): [string, (...args: unknown[]) => Promise<unknown>][] {
+  return Object.entries(group).flatMap(([key, member]) =>
+    typeof member === 'function'
+      ? [[`${name}${key}`, member as (...args: unknown[]) => Promise<unknown>] as const]
+      : functionsOf(member as object, `${name}${key}.`),
+  ) as [string, (...args: unknown[]) => Promise<unknown>][];
+}
+
+/** They take no caller. */
+const WITHOUT_CALLER = ['keys.authenticate', 'health', 'ready', 'metrics', 'close'];
+
+test('no function of the library does anything for a caller without scopes', async (t) => {
+  const who = { ...LOCAL_OPERATOR, scopes: [] };
+  const functions = functionsOf(server.colmeia, '').filter(([name]) => !WITHOUT_CALLER.includes(name));
+  assert.ok(functions.length > 70);
+  for (const [name, run] of functions) {
+    await t.test(name, async () => {
+      const call = (async () => run(who, {}, {}, {}, {}))();
+      await assert.rejects(call, {
+        code: 'FORBIDDEN',
+        message: /^the key has no scope "(read|run|approve|administer)"/,
+      });
+    });
+  }
+});

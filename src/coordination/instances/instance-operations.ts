@@ -142,8 +142,9 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       return statsOf(parts, who, await find(who, name, 'read'));
     },
     async update(who, name, request) {
-      const wanted = parseChange(request);
+      mustHave(who, 'administer');
       mustOperate(who);
+      const wanted = parseChange(request);
       const kept = await find(who, name, 'administer');
       const from = { tier: kept.tier, budget_usd: kept.budgetUsd };
       const to = {

@@ -89,7 +89,8 @@ export async function openInstances(options: InstancesOptions): Promise<{
     async context(who, name) {
       return health.context((await instances.get(who, name)).name);
     },
-    async importFrom() {
+    async importFrom(who) {
+      mustHave(who, 'administer');
       throw new ColmeiaError('OPERATION_STATE', 'nothing here can import');
     },
     async differences(who) {
