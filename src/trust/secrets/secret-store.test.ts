@@ -96,6 +96,16 @@ describe('the secret store', () => {
     assert.ok(text.includes(masterKeyOf(master).fingerprint));
   });
 
+  test('lets a company’s own scope see names of its own secrets, and not what is sealed', async () => {
+    const name = await company();
+    await open().put(name, 'token', new Secret('a-value-to-hide'), 'me');
+    const read = (as: string, text: string) => store.read({ as: 'company', instance: as }, (sql) => sql.query(text));
+    assert.deepEqual(await read(name, 'select name from secret'), [{ name: 'token' }]);
+    assert.deepEqual(await read('default', 'select name from secret'), []);
+    for (const text of ['select sealed from secret', 'select wrapped from secret_key', 'select no from secret_key'])
+      await assert.rejects(read(name, text), { code: '42501' });
+  });
+
   test('refuses a wrong name, an empty value, one that is too long and one that no process can take', async () => {
     const name = await company();
     const secrets = open();

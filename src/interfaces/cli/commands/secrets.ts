@@ -45,10 +45,10 @@ export function secretCommands(program: Command, { action, paged }: CommandSetup
         const client = await session.client();
         if (master) {
           const done = await client.post<{ master: string; keys: number }>('/api/v1/secrets/rotate-master', undefined);
-          session.print(done, () => `${done.keys} data keys wrapped with the master key ${done.master}\n`);
+          session.print(done, () => `master key ${done.master}; data keys wrapped with it: ${done.keys}\n`);
         } else {
           const done = await client.post<{ secrets: number }>(`${pathOf(options)}/rotate`, undefined);
-          session.print(done, () => `${done.secrets} secrets sealed anew\n`);
+          session.print(done, () => `secrets sealed anew: ${done.secrets}\n`);
         }
       }),
     );
