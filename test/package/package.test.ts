@@ -40,6 +40,8 @@ before(
       'dist/main.js',
       'schemas/',
       'migrations/',
+      'templates/default/env.template',
+      'schemas/instance/config.schema.json',
       'examples/release/decision.json',
     ])
       assert.ok(

@@ -95,6 +95,21 @@ describe('layOutFolder', () => {
     );
   });
 
+  it('completes nothing through a link', { skip: process.platform === 'win32' }, async () => {
+    const instancesFolder = temporaryInstances();
+    const elsewhere = temporaryInstances();
+    fs.symlinkSync(elsewhere, path.join(instancesFolder, 'acme'));
+    const layout = {
+      instancesFolder,
+      name: 'acme',
+      folder: null,
+      template: 'default',
+      values: COMPANY_VALUES,
+    } as const;
+    await assert.rejects(layOutFolder({ ...layout, ifExists: 'complete' }), { code: 'INSTANCE_INVALID' });
+    assert.deepEqual(fs.readdirSync(elsewhere), []);
+  });
+
   for (const [step, calls] of [
     ['open', 12],
     ['open', 18],

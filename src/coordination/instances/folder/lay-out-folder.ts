@@ -27,7 +27,7 @@ const DRAFT_LIFE_MS = 10 * 60_000;
 /**
  * Lays out the folder of a company from a template and resolves with its path. It is written beside and renamed: there is a
  * whole folder or none, whatever fails. Folders have mode 700, files 600. Throws INVALID_REQUEST for an unknown template,
- * INSTANCE_EXISTS.
+ * INSTANCE_EXISTS, and INSTANCE_INVALID when there is something else in its place.
  */
 export async function layOutFolder(layout: Layout): Promise<string> {
   const folder = instanceFolder(layout.instancesFolder, layout.name, layout.folder);
@@ -80,6 +80,10 @@ async function writeFiles(folder: string, files: readonly TemplateFile[]): Promi
 }
 
 async function completeFolder(folder: string, files: readonly TemplateFile[]): Promise<void> {
+  if (!(await fs.lstat(folder)).isDirectory()) {
+    const message = `${folder} is a link or a file, no folder`;
+    throw new ColmeiaError('INSTANCE_INVALID', message, { faults: [{ path: '', message }] });
+  }
   const isEmpty = (await fs.readdir(folder)).length === 0;
   // The examples of the template belong to a new company only: their absence may be wanted.
   const wanted = isEmpty ? files : files.filter((file) => !file.path.includes('/'));

@@ -67,6 +67,15 @@ describe('movePlainSecrets', () => {
     assert.equal(kept.size, 6);
   });
 
+  it('stores nothing when two files have different values for one name', async () => {
+    const folder = await companyWithSecrets();
+    fs.appendFileSync(path.join(folder, '.env'), 'ATLASSIAN_API_TOKEN=another\n');
+    await assert.rejects(
+      movePlainSecrets(folder, () => assert.fail('nothing is to be stored')),
+      { code: 'INSTANCE_INVALID', message: /"atlassian_api_token" than \.env/ },
+    );
+  });
+
   it('writes over nothing that a person changed meanwhile', async () => {
     const folder = await companyWithSecrets();
     const file = path.join(folder, '.env');

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { ColmeiaError } from '../../../platform/errors.ts';
+import { ColmeiaError, type Fault } from '../../../platform/errors.ts';
 import { Secret } from '../../../platform/secret.ts';
 import { secretReference } from '../../../trust/secrets/secret-reference.ts';
 import { parseEnvFile, withEnvValues } from './env-file.ts';
@@ -9,36 +9,50 @@ import { secretsOfEnv, takeSecrets, type FoundSecret } from './plain-secrets.ts'
 import { replaceFile } from './replace-file.ts';
 import { withJsonValue } from './write-config.ts';
 
+type PlainFile = { file: CompanyFile; text: string; plain: FoundSecret[] };
+
 /**
  * Moves what stands as plain text in the files of a company into the secret store and leaves references; resolves with the
  * names. `keep` puts one secret into the store: only when all of a file's are there is the file replaced, as a whole, so that
- * no secret is lost and a repeat does the rest. Of a file that was changed meanwhile nothing is replaced: INSTANCE_INVALID.
+ * no secret is lost and a repeat does the rest. Throws INSTANCE_INVALID for a file that was changed meanwhile, and, before anything
+ * is stored, when two files have different values for one name.
  */
 export async function movePlainSecrets(
   folder: string,
   keep: (name: string, value: Secret) => Promise<void>,
 ): Promise<string[]> {
-  const moved: string[] = [];
+  const files: PlainFile[] = [];
   for (const file of Object.keys(COMPANY_FILES) as CompanyFile[]) {
     const text = await textOf(folder, file);
-    if (text === null) continue;
-    const plain = secretsIn(file, text).filter(({ value }) => value !== null);
-    if (plain.length === 0) continue;
-    for (const { name, value } of plain) await keep(name, new Secret(value!));
-    if ((await textOf(folder, file)) !== text) {
-      const message = `${file} was changed while its secrets were stored; repeat the call`;
-      throw new ColmeiaError('INSTANCE_INVALID', message, { faults: [{ path: file, message }] });
-    }
-    await replaceFile(path.join(folder, file), withReferences(file, text, plain));
-    moved.push(...plain.map(({ name }) => name));
+    const plain = text === null ? [] : secretsIn(file, text).filter(({ value }) => value !== null);
+    if (plain.length > 0) files.push({ file, text: text!, plain });
   }
-  return [...new Set(moved)].sort();
+  refuseContradictions(files);
+  for (const { file, text, plain } of files) {
+    for (const { name, value } of plain) await keep(name, new Secret(value!));
+    if ((await textOf(folder, file)) !== text)
+      throw invalid([{ path: file, message: `was changed while its secrets were stored; repeat the call` }]);
+    await replaceFile(path.join(folder, file), withReferences(file, text, plain));
+  }
+  return [...new Set(files.flatMap(({ plain }) => plain.map(({ name }) => name)))].sort();
 }
 
-/** The text with references in the places of plain secrets, and their names; for what leaves the company. */
-export function withoutPlainSecrets(file: CompanyFile, text: string): { text: string; names: string[] } {
-  const plain = secretsIn(file, text).filter(({ value }) => value !== null);
-  return { text: withReferences(file, text, plain), names: plain.map(({ name }) => name) };
+function refuseContradictions(files: readonly PlainFile[]): void {
+  const first = new Map<string, { file: string; value: string }>();
+  const faults = files.flatMap(({ file, plain }) =>
+    plain.flatMap(({ name, value }): Fault[] => {
+      const known = first.get(name);
+      if (known === undefined) first.set(name, { file, value: value! });
+      if (known === undefined || known.value === value) return [];
+      return [{ path: file, message: `has another value for the secret "${name}" than ${known.file}` }];
+    }),
+  );
+  if (faults.length > 0) throw invalid(faults);
+}
+
+function invalid(faults: Fault[]): ColmeiaError {
+  const [{ path: file, message }] = faults as [Fault];
+  return new ColmeiaError('INSTANCE_INVALID', `${file} ${message}`, { faults });
 }
 
 async function textOf(folder: string, file: CompanyFile): Promise<string | null> {

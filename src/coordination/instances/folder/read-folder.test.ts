@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { arbitraryMutation } from '../../../platform/contracts/arbitrary-record.testing.ts';
 import { layOutCompany, temporaryInstances } from './company-folder.testing.ts';
 import { readCompanySql, readFolder } from './read-folder.ts';
 
@@ -173,6 +175,44 @@ describe('readFolder', () => {
     assert.equal(faults.filter((fault) => fault.code === 'PLAIN_SECRET').length, 7);
   });
 });
+
+describe('readFolder, whatever is in the files', () => {
+  const starts = {
+    'config.json': { name: 'acme', database: { url: 'secret:database_url' }, budget_usd: 5 },
+    'supabase.config.json': { enabled: true, access_token: 'secret:supabase_access_token' },
+    'atlassian.config.json': {
+      jira: { project_key: 'ACME' },
+      confluence: { space_key: 'ACME' },
+      site: 'https://a.example',
+    },
+    'mcp.json': { mcpServers: { 'a/b~c': { command: 'x', args: ['y'], env: { Z: 'z' } } } },
+    'microservices/orders/component.json': { name: 'orders', version: '1.0.0', description: 'x', category: 'api' },
+  };
+
+  it('neither throws nor gives a fault without a place, a message and a remedy', async () => {
+    const folder = await company();
+    const file = fc.constantFrom(...(Object.keys(starts) as (keyof typeof starts)[]));
+    const mutated = file.chain((name) => fc.tuple(fc.constant(name), arbitraryMutation(starts[name]).map(jsonOf)));
+    const rubbish = fc.tuple(fc.constantFrom('.env', ...Object.keys(starts)), fc.string({ unit: 'binary' }));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(mutated, rubbish), async ([name, text]) => {
+        write(folder, name, text);
+        const { faults } = await readFolder(folder);
+        for (const fault of faults) assert.ok(fault.place !== '' && fault.message !== '' && fault.remedy !== '');
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** What of a value JSON can hold. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null';
+  } catch {
+    return '[1n]';
+  }
+}
 
 describe('readCompanySql', () => {
   it('has the company’s own files first, each component’s after, and line ends do not count', async () => {
