@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ColmeiaError } from '../../../platform/errors.ts';
 import { secretReference } from '../../../trust/secrets/secret-reference.ts';
 import { parseEnvFile } from '../folder/env-file.ts';
+import { parseJson, valueOf } from '../folder/json-text.ts';
 import { COMPANY_FILES, COMPANY_FOLDERS, readText, SCHEMAS_FOLDER, UnreadableFile } from '../folder/instance-folder.ts';
 import { installSchemas } from '../folder/lay-out-folder.ts';
-import { withoutPlainSecrets } from '../folder/move-secrets.ts';
-import { secretsOfEnv } from '../folder/plain-secrets.ts';
+import { secretsOfEnv, takeSecrets } from '../folder/plain-secrets.ts';
 import { replaceFile, syncFolder } from '../folder/replace-file.ts';
+import { withJsonValue } from '../folder/write-config.ts';
 import { withIdentity } from './company-identity.ts';
 import { isExecutable, listTree, readTreeFile } from './company-tree.ts';
 
@@ -59,10 +61,14 @@ export async function carryFiles({ from, to, instancesFolder, name, formerName, 
   await syncFolder(parent);
 }
 
-/** The text of a JSON file, or of `.env` by its names, without secrets. */
+/** The text of a JSON file, with references in the places of plain secrets. Throws INSTANCE_INVALID when it is no JSON. */
 export async function carriedText(folder: string, file: JsonFileName): Promise<string> {
   const { text } = await readText(folder, file, COMPANY_FILES[file]);
-  return withoutPlainSecrets(file, text).text;
+  const { root } = parseJson(text);
+  if (root === null) throw new ColmeiaError('INSTANCE_INVALID', `${file} is no JSON`);
+  const plain = takeSecrets(file, valueOf(root)).found.filter(({ value }) => value !== null);
+  // Every place was found in this text, so none of the changes can fail.
+  return plain.reduce((changed, { at, name }) => withJsonValue(changed, at, secretReference(name))!, text);
 }
 
 /** Names of variables, and references to secrets; neither values nor comments, which may hold old ones. */
