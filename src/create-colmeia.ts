@@ -217,6 +217,11 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
   });
   instances.onChanged = (name, now, before) => {
     swarm.scheduler.weigh();
+    if (now === null) {
+      feed.forget(name);
+      live.forget(name);
+      for (const consumer of consumers) consumer.refresh();
+    }
     followCompany({ store, registry }, name, now, before).catch((error: unknown) =>
       log('warn', { err: error, instance: name }, 'the agents of a company could not follow it'),
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamedEvent } from '../../src/colmeia.ts';
 import { LOCAL_OPERATOR } from '../../src/index.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import type { Open } from '../flow/place.ts';
@@ -48,6 +49,43 @@ export function deletionConformance(open: Open): void {
       await colmeia.instances.create(LOCAL_OPERATOR, { name });
       const stats = await colmeia.instances.stats(LOCAL_OPERATOR, name);
       assert.deepEqual([stats.plans_received, stats.keys, stats.agents], [0, 0, 0], 'the next one begins with nothing');
+    });
+
+    test('the next company of its name sees and counts its own events only, from the first on', async () => {
+      const first = await SampleCompany.found(open());
+      const { colmeia, name } = first;
+      const everything: StreamedEvent[] = [];
+      const stop = await colmeia.events.subscribe(LOCAL_OPERATOR, {}, (event) => void everything.push(event));
+      await first.agent('worker');
+      for (let i = 0; i < 5; i++) {
+        await first.submit(`old-${i}`, chainOf('a', 'b'));
+        await first.work(`old-${i}`, 'worker');
+      }
+      await completed(colmeia, colmeia.instances.remove(LOCAL_OPERATOR, name, { confirm: name, ...NO_EXPORT }));
+      await colmeia.instances.create(LOCAL_OPERATOR, { name });
+      const { key } = await colmeia.keys.create(LOCAL_OPERATOR, { kind: 'company', instance: name });
+      const next = await SampleCompany.at(colmeia, name, key);
+      const own: StreamedEvent[] = [];
+      const stopOwn = await colmeia.events.subscribe(next.who, {}, (event) => void own.push(event));
+      await next.agent('worker');
+      await next.submit('new', chainOf('a'));
+      await next.work('new', 'worker');
+      const isEnd = (events: readonly StreamedEvent[]): boolean =>
+        events.some(({ instance, type, plan }) => instance === name && type === 'plan.completed' && plan === 'new');
+      await next.until('its events', async () => isEnd(own) && isEnd(everything), Boolean);
+      stop();
+      stopOwn();
+      assert.deepEqual(
+        own.filter(({ plan }) => plan?.startsWith('old')),
+        [],
+      );
+      const stats = await next.until(
+        'its figures',
+        () => colmeia.instances.stats(next.who, name),
+        ({ plans_completed }) => plans_completed > 0,
+      );
+      assert.deepEqual([stats.plans_received, stats.tickets_completed], [1, 1]);
+      assert.deepEqual((await colmeia.agents.usage(next.who, {})).items, []);
     });
 
     test('under load its plans are cancelled, results that come late find nothing, and no row is left', async () => {

@@ -138,6 +138,13 @@ export class FairShare {
     else this.#floorBefore = this.#floor;
   }
 
+  /** The company is gone: its debt is forgiven. Nothing happens while something of it waits or runs. */
+  forget(instance: string): void {
+    const account = this.#accounts.get(instance);
+    if (account !== undefined && account.competing === 0 && account.running === 0 && account.lines.length === 0)
+      this.#accounts.delete(instance);
+  }
+
   /** Weights anew, after a change of the policy. */
   weigh(): void {
     for (const account of this.#accounts.values()) account.weight = this.#weightOf(account.instance);

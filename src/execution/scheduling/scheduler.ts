@@ -224,6 +224,11 @@ export class Scheduler {
     return loads;
   }
 
+  /** The company is gone. */
+  forget(instance: string): void {
+    this.#fair.forget(instance);
+  }
+
   /** The tier of a company has changed: what begins from now on counts by it. */
   weigh(): void {
     this.#fair.weigh();

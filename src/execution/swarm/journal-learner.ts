@@ -91,6 +91,14 @@ export class JournalLearner {
     for (const name of names) this.#ours.delete(name);
   }
 
+  /** The company is gone; the journal of the next one of its name begins anew. */
+  forget(instance: string): void {
+    this.#cursors.delete(instance);
+    this.#ours.delete(instance);
+    this.#behind.delete(instance);
+    this.#keepSoon();
+  }
+
   /** Something that is part of the snapshot has changed. */
   changed(): void {
     this.#keepSoon();

@@ -122,6 +122,12 @@ export class LiveSwarm {
     this.#learner.disowned(names);
   }
 
+  /** The company is gone, or has another name. */
+  forget(instance: string): void {
+    this.#learner.forget(instance);
+    this.swarm.forget(instance);
+  }
+
   /** Before the flow stops: what happened is written down. */
   async quiet(): Promise<void> {
     this.#stopped = true;

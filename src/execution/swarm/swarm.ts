@@ -18,6 +18,7 @@ import { Scheduler } from '../scheduling/scheduler.ts';
 import type { Assignment } from '../scheduling/scheduling-cycle.ts';
 import type { SchedulerAgent } from '../scheduling/scheduler-agent.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
+import { agentKeyOf } from '../agents/agent.ts';
 import { RunningAttempts } from './running-attempts.ts';
 import type { SchedulingConfig } from './scheduling-config.ts';
 import { contingencyEvent, modeEvent, type SwarmEvent } from './swarm-event.ts';
@@ -213,6 +214,15 @@ export class Swarm implements Dispatcher {
     if (at - (this.#doubted.get(key) ?? -Infinity) < DOUBT_EVERY_MS) return;
     this.#doubted.put(key, at);
     this.knowledge.durations.doubt(type, instance);
+  }
+
+  /** The company is gone, or has another name: nothing that was learned of it stays under this one. */
+  forget(instance: string): void {
+    this.scheduler.forget(instance);
+    this.knowledge.durations.forget(instance);
+    this.knowledge.trails.forget(agentKeyOf(instance, ''));
+    this.forecastError.forget(instance);
+    this.#budget.forget(instance);
   }
 
   /** Work that an agent of a known price did, in the operator's currency; null = it has none. */

@@ -151,6 +151,14 @@ export class JournalFeed {
     return stop;
   }
 
+  /** A company is gone: what is kept of its events goes too, and who reads them alone is let go. */
+  forget(instance: string): void {
+    this.#recent.forget(instance);
+    this.#toFetch.delete(instance);
+    for (const subscription of this.#all) subscription.forget(instance);
+    for (const subscription of [...(this.#byInstance.get(instance) ?? [])]) subscription.close('failed');
+  }
+
   /** Calls `on` with each company that has new rows and the last of them (0 = not known). `on` must not throw or wait. */
   onRows(on: Listener): () => void {
     this.#listeners.add(on);

@@ -30,6 +30,12 @@ export class RecentRows {
     while (this.#events > this.#limit && this.#oldest < this.#order.length) this.#dropOldest();
   }
 
+  /** The company is gone; the journal of the next one of its name begins anew. */
+  forget(instance: string): void {
+    this.#heads.delete(instance);
+    this.#rows.delete(instance);
+  }
+
   /** The journal of a company ends at `seq` or later, as the database said. */
   noteHead(instance: string, seq: number): void {
     if (seq > (this.#heads.get(instance) ?? -1)) this.#heads.set(instance, seq);
@@ -56,9 +62,9 @@ export class RecentRows {
 
   #dropOldest(): void {
     const row = this.#order[this.#oldest++];
-    const rows = this.#rows.get(row.instance)!;
-    rows.delete(row.seq);
-    if (rows.size === 0) this.#rows.delete(row.instance);
+    const rows = this.#rows.get(row.instance);
+    if (rows?.get(row.seq) === row) rows.delete(row.seq); // another one's, when the company was forgotten meanwhile
+    if (rows?.size === 0) this.#rows.delete(row.instance);
     this.#events -= row.events.length;
     if (this.#oldest > 1_000 && this.#oldest * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#oldest);

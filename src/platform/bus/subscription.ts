@@ -89,6 +89,12 @@ export class Subscription {
     this.#start();
   }
 
+  /** The company is gone; the journal of the next one of its name begins anew. */
+  forget(instance: string): void {
+    this.#cursors.delete(instance);
+    this.#pending.delete(instance);
+  }
+
   close(reason: CloseReason | null): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -154,7 +160,7 @@ export class Subscription {
       }
       if (++index % AT_ONCE === 0) await nextTurn();
     }
-    this.#cursors.set(instance, { seq, skip: 0 });
+    if (this.#cursors.get(instance) === cursor) this.#cursors.set(instance, { seq, skip: 0 }); // else it was forgotten
   }
 
   /** Rows of other companies may be missing that are older than this one. */

@@ -55,6 +55,10 @@ export class ConformalBound {
     this.#move(this.#all, score, censored);
   }
 
+  drop(isGone: (key: string) => boolean): void {
+    this.#keys.drop(isGone);
+  }
+
   snapshot(): ConformalSnapshot {
     return {
       all: copy(this.#all),

@@ -165,6 +165,12 @@ export class DurationModel {
     } satisfies DurationSnapshot);
   }
 
+  /** The company is gone: nothing that was learned of it alone stays. */
+  forget(instance: string): void {
+    const isIts = (key: string): boolean => key === instance || key.startsWith(`${instance}\n`);
+    for (const part of [this.#sources, this.#models, this.#bounds]) part.drop(isIts);
+  }
+
   #predict(spec: TicketSpec, instance: string): Prediction {
     const model = this.#models.get(this.#keyOf(spec, instance));
     const prior = this.#prior(spec, instance);

@@ -113,6 +113,15 @@ export class ForecastError {
     this.#open[kind].delete(id);
   }
 
+  /** The company is gone: nothing that was learned of its forecasts stays. */
+  forget(instance: string): void {
+    for (const kind of ['start', 'finish'] as const) {
+      this.#bounds[kind].drop((group) => group === instance || group.startsWith(`${instance}\n`));
+      for (const [id, made] of this.#open[kind]) if (made.instance === instance) this.#open[kind].delete(id);
+    }
+    this.#records.drop((key) => key === keyOf('start', instance) || key === keyOf('finish', instance));
+  }
+
   snapshot(): ForecastErrorSnapshot {
     return structuredClone({
       bounds: { start: this.#bounds.start.snapshot(), finish: this.#bounds.finish.snapshot() },

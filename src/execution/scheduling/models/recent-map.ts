@@ -29,6 +29,11 @@ export class RecentMap<V> {
     }
   }
 
+  /** O(size). */
+  drop(isGone: (key: string) => boolean): void {
+    for (const key of this.#entries.keys()) if (isGone(key)) this.#entries.delete(key);
+  }
+
   /** The least recent first, so that putting them again in this order restores the map. */
   entries(): IterableIterator<[string, V]> {
     return this.#entries.entries();

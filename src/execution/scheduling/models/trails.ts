@@ -167,6 +167,11 @@ export class Trails {
     return before - this.#table.size;
   }
 
+  /** Agents whose keys begin so are gone, with all that was learned of them. */
+  forget(prefix: string): void {
+    for (const agent of [...this.#table.agents.keys()]) if (agent.startsWith(prefix)) this.reset({ agent });
+  }
+
   snapshot(): TrailsSnapshot {
     const { numbers } = this.#table;
     const pairs: PairSnapshot[] = [];
