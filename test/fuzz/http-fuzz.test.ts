@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
+import { LOCAL_OPERATOR } from '../../src/index.ts';
 import { EXAMPLE_DECISION } from '../../src/interfaces/http/example-records.ts';
 import { arbitraryMutation } from '../../src/platform/contracts/arbitrary-record.testing.ts';
 import {
@@ -47,12 +48,15 @@ async function fill(): Promise<void> {
   await post('agents', { agent_id: 'fuzzed', kind: 'service', task_types: ['BUILD'], capabilities: ['node'] });
   const { leases } = await post('agents/fuzzed/leases', { max: 1, wait_ms: 1_000 });
   const { key_id } = await post('keys', { kind: 'company', instance: 'default' });
+  await post('instances', { name: 'fuzzy' });
+  const { items } = await server.colmeia.instances.operations(LOCAL_OPERATOR, {});
   Object.assign(ids, {
     plan_id: [plan_id],
     workflow_id: [workflow_id],
     agent_id: ['fuzzed'],
     key_id: [key_id],
-    name: ['default'],
+    operation_id: items.map(({ id }) => id),
+    name: ['default', 'fuzzy'],
     instance: ['default'],
     class: ['BUILD'],
     metric: ['colmeia_backlog_seconds', 'colmeia_backlog_drain_seconds'],

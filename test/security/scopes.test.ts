@@ -9,9 +9,11 @@ const EXCEPTIONS: Record<string, KeyScope> = {
   rejectPlan: 'approve',
   claimTicket: 'approve',
   queryWorkflow: 'read',
+  validateInstance: 'read',
+  listDifferences: 'administer',
 };
 /** Groups of which a change is administration, and those of which a look is too. */
-const ADMINISTERED = ['instances', 'keys', 'secrets', 'scheduling'];
+const ADMINISTERED = ['instances', 'operations', 'keys', 'secrets', 'scheduling'];
 const GUARDED = ['keys', 'secrets'];
 
 function scopeNeeded(method: string, { operationId, tags: [tag] }: Described): KeyScope {

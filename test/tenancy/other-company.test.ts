@@ -46,6 +46,9 @@ before(async () => {
   const { secrets } = server.colmeia;
   await secrets.set(LOCAL_OPERATOR, { instance: THEIRS, secret: 'their_token' }, { value: 'their-very-own-token' });
   const { key_id } = await post('keys', { kind: 'company', instance: THEIRS });
+  await server.colmeia.instances.owners.add(LOCAL_OPERATOR, THEIRS, 'user:their@owner.example');
+  const [{ id: operation_id }] = (await server.colmeia.instances.operations(LOCAL_OPERATOR, { instance: THEIRS }))
+    .items;
   const [lease] = leases;
   const { plan_id } = EXAMPLE_DECISION;
   ids = {
@@ -56,6 +59,10 @@ before(async () => {
     agent_id: { theirs: 'their-agent', nobodys: 'nones-agent' },
     key_id: { theirs: key_id, nobodys: '0123456789abcdef' },
     secret: { theirs: 'their_token', nobodys: 'nones_token' },
+    operation_id: { theirs: operation_id, nobodys: operation_id.replaceAll(/[0-9a-f]/g, '0') },
+    principal: { theirs: 'user:their@owner.example', nobodys: 'user:nones@owner.example' },
+    target: { theirs: THEIRS, nobodys: NOBODYS },
+    to: { theirs: THEIRS, nobodys: NOBODYS },
     name: { theirs: THEIRS, nobodys: NOBODYS },
     instance: { theirs: THEIRS, nobodys: NOBODYS },
   };
@@ -153,7 +160,14 @@ test('lists show nothing of another company', async () => {
     )
       continue;
     const { text } = await server.call(asUs(method, path));
-    for (const { theirs } of [ids.ticket_id!, ids.lease_id!, ids.agent_id!, ids.key_id!, ids.instance!]) {
+    for (const { theirs } of [
+      ids.ticket_id!,
+      ids.lease_id!,
+      ids.agent_id!,
+      ids.key_id!,
+      ids.operation_id!,
+      ids.instance!,
+    ]) {
       assert.ok(!text.includes(`"${theirs}"`), `${path} shows ${theirs}`);
     }
   }
@@ -207,6 +221,9 @@ async function theirState(): Promise<unknown> {
     (await get('plans')).items,
     (await get('keys')).items.map(({ last_used_at: _used, ...key }: Record<string, unknown>) => key),
     (await get(`instances/${THEIRS}/secrets`)).items,
+    (await get(`instances/${THEIRS}`)).state,
+    (await get(`instances/${THEIRS}/owners`)).items,
+    (await get('operations')).items,
     agent,
     events.length,
   ];

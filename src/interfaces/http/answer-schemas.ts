@@ -330,11 +330,6 @@ export const SHARED_SCHEMAS: readonly ({ $id: string } & DocSchema)[] = [
     }),
   },
   { $id: 'TicketState', title: 'TicketState', ...shape({ ticket_id: text, status: text }) },
-  {
-    $id: 'Instance',
-    title: 'Instance',
-    ...shape({ name: text, tier: text, state: text, created_at: { type: 'string', format: 'date-time' } }),
-  },
   { $id: 'Key', title: 'Key', ...shape(key) },
   {
     $id: 'Secret',

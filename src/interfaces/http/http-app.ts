@@ -18,6 +18,8 @@ import { inboxRoutes } from './routes/inbox-routes.ts';
 import { instanceRoutes } from './routes/instance-routes.ts';
 import { keyRoutes } from './routes/key-routes.ts';
 import { leaseRoutes } from './routes/lease-routes.ts';
+import { operationRoutes } from './routes/operation-routes.ts';
+import { ownerRoutes } from './routes/owner-routes.ts';
 import { planRoutes, workflowRoutes } from './routes/plan-routes.ts';
 import { processRoutes } from './routes/process-routes.ts';
 import { schedulingRoutes } from './routes/scheduling-routes.ts';
@@ -67,6 +69,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     ...schedulingRoutes(colmeia),
     ...autoscalingRoutes(colmeia),
     ...instanceRoutes(colmeia),
+    ...ownerRoutes(colmeia),
+    ...operationRoutes(colmeia, polls),
     ...keyRoutes(colmeia),
     ...secretRoutes(colmeia),
     ...auditRoutes(colmeia),

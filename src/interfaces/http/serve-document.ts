@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { SHARED_SCHEMAS } from './answer-schemas.ts';
+import { INSTANCE_SCHEMAS } from './instance-schemas.ts';
 import { type DocSchema, type Operation, TAGS } from './operation.ts';
 import type { Document } from './routes/process-routes.ts';
 import { SCHEDULING_SCHEMAS } from './scheduling-schemas.ts';
@@ -17,7 +18,7 @@ export function collectDocument(
   operations: () => readonly Operation[],
   version: string,
 ): Document {
-  for (const schema of [...SHARED_SCHEMAS, ...SCHEDULING_SCHEMAS]) app.addSchema(schema);
+  for (const schema of [...SHARED_SCHEMAS, ...SCHEDULING_SCHEMAS, ...INSTANCE_SCHEMAS]) app.addSchema(schema);
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -17,7 +17,11 @@ export type ValueOf<S> = S extends { enum: readonly (infer Symbol)[] }
                 ? Record<string, ValueOf<Value>>
                 : S extends { type: 'object' }
                   ? Record<string, unknown>
-                  : unknown;
+                  : S extends { type: readonly (infer Type)[] }
+                    ? ValueOfType<Type>
+                    : unknown;
+
+type ValueOfType<Type> = Type extends 'null' ? null : ValueOf<{ type: Type }>;
 
 type RecordOf<Fields, Required> = {
   -readonly [Name in keyof Fields as Name extends Required ? Name : never]: ValueOf<Fields[Name]>;
