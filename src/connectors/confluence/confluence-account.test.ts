@@ -8,7 +8,7 @@ process.env.AUDIT_SCHEMAS = 'true';
 
 conformsAsProjectAccount('Confluence', async () => {
   const confluence = await startConfluence();
-  confluence.site.pageSizes = [250, 0, 3];
+  confluence.site.pageSizes = [250, 250, 250, 0, 3];
   return worldOf(confluence);
 });
 

@@ -32,6 +32,13 @@ suite('A copy of Confluence pages', async () => {
   const bodyOf = (title: string): string | undefined =>
     [...site.pages.values()].find((page) => page.spaceId === target.id && page.title === title)?.body;
 
+  async function bodies(key: string, orders: Readonly<Record<string, number>>): Promise<unknown[]> {
+    const list: unknown[] = [];
+    const issueOrder = (issue: string): number | null => orders[issue] ?? null;
+    for await (const record of account.records(key, { issueOrder })) list.push(record.content.body);
+    return list;
+  }
+
   async function copy(more: Partial<CopyOptions> = {}): Promise<CopyCounts> {
     const { signal } = new AbortController();
     const run = { operationId: 'operation', memory: NEW_COPY, keep: async () => undefined, progress: () => undefined };
@@ -51,6 +58,8 @@ suite('A copy of Confluence pages', async () => {
     add('Issues', `${macro('SRC-1')}${macro('SRC-2')}<p>SRC-1</p>`);
     await copy({ issueKey: (key) => (key === 'SRC-1' ? 'TGT-9' : null) });
     assert.equal(bodyOf('Issues'), `${macro('TGT-9')}${macro('SRC-2')}<p>SRC-1</p>`);
+    assert.deepEqual(await bodies('TGT', { 'TGT-9': 1 }), await bodies('SRC', { 'SRC-1': 1 }));
+    assert.notDeepEqual(await bodies('TGT', { 'TGT-9': 2 }), await bodies('SRC', { 'SRC-1': 1 }));
   });
 
   test('makes the home page of the source that of the target', async () => {
