@@ -149,11 +149,15 @@ describe('Scheduler, order', () => {
   });
 
   it('lets a company whose budget burns run ahead further', () => {
-    const run = (mode: 'normal' | 'tight'): number[] => {
-      const scheduler = make(
-        { ...adaptive, lagSeconds: 12.5, tightLagSeconds: 15 },
-        { modeOf: (company) => (company === 'a' ? mode : 'normal') },
-      );
+    const run = (mode: 'normal' | 'tight', policyBefore: Policy | null = null): number[] => {
+      const policy = { ...adaptive, lagSeconds: 12.5, tightLagSeconds: 15 };
+      const scheduler = make(policyBefore ?? policy, { modeOf: (company) => (company === 'a' ? mode : 'normal') });
+      if (policyBefore !== null) {
+        order(scheduler, [readyTicket({ plan: 8, ...soon, instance: 'a' })]);
+        scheduler.unassign(8, 0, 'a');
+        scheduler.remove(8, 0);
+        scheduler.policy = policy;
+      }
       const mine = [1, 2, 3, 4, 5, 6, 7].map((plan) =>
         readyTicket({ plan, ...soon, instance: 'a', deadline: NOW + 20_000 }),
       );
@@ -161,6 +165,8 @@ describe('Scheduler, order', () => {
     };
     assert.equal(run('normal').indexOf(9), 3);
     assert.equal(run('tight').indexOf(9), 6);
+    // Also at once after a policy that allowed less.
+    assert.equal(run('tight', { ...adaptive, lagSeconds: 12.5, tightLagSeconds: 0 }).indexOf(9), 6);
   });
 });
 

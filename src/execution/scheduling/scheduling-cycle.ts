@@ -111,6 +111,7 @@ export class SchedulingCycle {
     this.rule.turns = companies === 'turns';
     this.rule.lag = companies === 'none' ? Infinity : lagUnits(companies === 'lag' ? lagSeconds : 0);
     this.rule.tightLag = companies === 'lag' ? lagUnits(tightLagSeconds) : 0;
+    this.#modesAt = -Infinity; // `extra` of the rule follows from the lag
   }
 
   /** Expected duration on an agent of ordinary speed, ms. */
