@@ -36,10 +36,10 @@ export type BurstEvent = {
 };
 
 export type BurstSnapshot = {
+  /** UTC day since 1970, and what is used of its budget. */
   day: number;
   agentSeconds: number;
   activationsToday: number;
-  activations: number;
   open: { class: string; since: number }[];
 };
 
@@ -63,7 +63,6 @@ export class BurstPool {
   #day: number;
   #agentSeconds: number;
   #activationsToday: number;
-  #activations: number;
   #at: number | null = null;
 
   constructor(settings: BurstSettings = defaultsOf(BURST_SETTINGS), snapshot: Partial<BurstSnapshot> = {}) {
@@ -71,7 +70,6 @@ export class BurstPool {
     this.#day = snapshot.day ?? 0;
     this.#agentSeconds = snapshot.agentSeconds ?? 0;
     this.#activationsToday = snapshot.activationsToday ?? 0;
-    this.#activations = snapshot.activations ?? 0;
     for (const one of snapshot.open ?? []) this.#open.set(one.class, one.since);
   }
 
@@ -80,20 +78,10 @@ export class BurstPool {
     return this.#open.has(key);
   }
 
-  /** How often they joined a class, since ever. */
-  get activations(): number {
-    return this.#activations;
-  }
-
   get state(): BurstState {
     if (this.#open.size > 0) return 'open';
     if (this.#agents === 0) return 'absent';
     return this.#isSpent() ? 'spent' : 'closed';
-  }
-
-  /** What is used of the budget of the UTC day. */
-  get spent(): { agentSeconds: number; activations: number } {
-    return { agentSeconds: this.#agentSeconds, activations: this.#activationsToday };
   }
 
   /**
@@ -113,7 +101,6 @@ export class BurstPool {
       day: this.#day,
       agentSeconds: this.#agentSeconds,
       activationsToday: this.#activationsToday,
-      activations: this.#activations,
       open: [...this.#open].map(([key, since]) => ({ class: key, since })),
     };
   }
@@ -157,7 +144,6 @@ export class BurstPool {
       if (this.#agents === 0 || now - since < this.#settings.openAfterMs || this.#isSpent()) continue;
       this.#open.set(key, now);
       this.#activationsToday++;
-      this.#activations++;
       events.push({ at: now, class: key, kind: 'activated', why: 'backlog', seconds: backlog });
     }
     return events;
