@@ -61,7 +61,7 @@ async function run(file: string): Promise<Outcome> {
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     file,
   ];
-  const env = { ...process.env, COLMEIA_TEST_DATABASE_URL: postgres.url };
+  const env = { ...process.env, COLMEIA_TEST_DATABASE_URL: postgres.url, COLMEIA_PG_BIN: postgres.bin };
   const child = spawn(process.execPath, node, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'inherit'] });
   running = child;
   const cut = setTimeout(() => child.kill('SIGTERM'), FILE_TIMEOUT_MS + GRACE_MS);

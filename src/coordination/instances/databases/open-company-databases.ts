@@ -28,7 +28,9 @@ import { type DatabaseInspection, inspectDatabase, unreachable } from './inspect
 import { migrateCompany, seedCompany } from './migrate-company.ts';
 import { settingClaims } from './prepare-database.ts';
 
-const USE_DEADLINE_MS = 30_000;
+const DEADLINE_MS = 30_000;
+/** A statement's own deadline comes first, as it tells more. */
+const GRACE_MS = 1_000;
 
 export type CompanyDatabasesOptions = {
   /** Colmeia's own database; null = embedded. */
@@ -41,13 +43,15 @@ export type CompanyDatabasesOptions = {
   maxOpen?: number;
   /** After which an unused one is closed. Default 60,000. */
   idleMs?: number;
+  /** Longest a transaction of `use`, or a statement of it, may take. Default 30,000. */
+  deadlineMs?: number;
   /** Folder of pg_dump and pg_restore; null = where PATH finds them. */
   postgresBin?: string | null;
 };
 
 /** Opens nothing yet: databases are opened when they are used. */
 export async function openCompanyDatabases(options: CompanyDatabasesOptions): Promise<CompanyDatabases> {
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
   // The driver costs start time and memory.
   const { CompanyConnections } = await import('./server/company-connections.ts');
   const { ExternalHost } = await import('./server/external-host.ts');
@@ -56,28 +60,30 @@ export async function openCompanyDatabases(options: CompanyDatabasesOptions): Pr
   if (options.databaseUrl !== null) {
     const { ServerHost } = await import('./server/server-host.ts');
     const { databaseUrl, secrets, postgresBin = null } = options;
-    return new Databases(
-      { own: new ServerHost({ databaseUrl, connections, secrets, postgresBin }), external },
-      clock,
-      null,
-    );
+    const own = new ServerHost({ databaseUrl, connections, secrets, postgresBin });
+    return new Databases({ own, external }, { clock, deadlineMs, temporary: null });
   }
   const temporary = options.dataFolder === null ? fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-companies-')) : null;
   const root = path.join(options.dataFolder ?? temporary!, 'companies');
   const own = new EmbeddedHost({ root, maxOpen: options.maxOpen, idleMs: options.idleMs });
-  return new Databases({ own, external }, clock, temporary);
+  return new Databases({ own, external }, { clock, deadlineMs, temporary });
 }
 
 /** What is the same wherever a company's database lies. */
 class Databases implements CompanyDatabases {
   readonly #hosts: { own: CompanyHost; external: CompanyHost };
   readonly #clock: Clock;
+  readonly #deadlineMs: number;
   readonly #temporary: string | null;
 
-  constructor(hosts: { own: CompanyHost; external: CompanyHost }, clock: Clock, temporary: string | null) {
+  constructor(
+    hosts: { own: CompanyHost; external: CompanyHost },
+    options: { clock: Clock; deadlineMs: number; temporary: string | null },
+  ) {
     this.#hosts = hosts;
-    this.#clock = clock;
-    this.#temporary = temporary;
+    this.#clock = options.clock;
+    this.#deadlineMs = options.deadlineMs;
+    this.#temporary = options.temporary;
   }
 
   async provision(place: CompanyPlace): Promise<ResourceView[]> {
@@ -102,8 +108,13 @@ class Databases implements CompanyDatabases {
     claims: CompanyClaims = { role: 'service_role' },
   ): Promise<T> {
     const isolation = mode === 'read' ? ' isolation level repeatable read read only' : '';
-    const opening = `begin${isolation}; ${settingClaims(claims)}`;
-    return this.#host(place).company(place, (session) => transact(session, opening, work, USE_DEADLINE_MS));
+    const opening = `begin${isolation}; set local statement_timeout = ${this.#deadlineMs}; ${settingClaims(claims)}`;
+    const host = this.#host(place);
+    return host.company(
+      place,
+      (session) => transact(session, opening, work, this.#deadlineMs + GRACE_MS),
+      this.#deadlineMs,
+    );
   }
 
   async inspect(place: CompanyPlace): Promise<DatabaseInspection> {
@@ -200,7 +211,7 @@ class Databases implements CompanyDatabases {
           // Sequences do not stand still with the rest; what the freeze point saw is what the proof compares with.
           for (const [name, value] of Object.entries(fingerprint.sequences)) await setSequence(sql, name, value);
         },
-        USE_DEADLINE_MS,
+        this.#deadlineMs,
       ),
     );
     return { ...copy, ...countsOf(fingerprint), fingerprint };

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 
+import { isColmeiaError } from '../../../../platform/errors.ts';
 import { type DataFolderLock, lockDataFolder } from '../../../../platform/store/data-folder-lock.ts';
 import { type Row } from '../../../../platform/store/store.ts';
 import { COMPANY_SEED_FILE } from '../../../../platform/store/seed.ts';
@@ -12,6 +13,8 @@ const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? './company-worker.ts' : './company-worker.js',
   import.meta.url,
 );
+/** SQLSTATEs of files that are gone, unreadable or damaged: what the session still holds of them is of no use. */
+const FILES_BROKEN = /^(58...|XX00[12])$/;
 const OPEN_DEADLINE_MS = 30_000;
 const CLOSE_DEADLINE_MS = 10_000;
 const SHARED_BUFFERS_MB = 8;
@@ -140,14 +143,15 @@ export class EmbeddedDatabase {
     this.#waiting = null;
     if (error === null) return waiting?.resolve(value);
     const found = this.#errorOf(error);
-    if (error.crash) this.#ended ??= found;
+    if (isColmeiaError(found, 'STORE_UNAVAILABLE')) this.#end(found);
     waiting?.reject(found);
   }
 
   #errorOf({ name, message, fields, crash, full }: WorkerError): Error {
     const error = Object.assign(new Error(message), { name, ...fields });
     if (full || ['53100', 'ENOSPC', 'EDQUOT'].includes(String(fields.code))) return companyFull(this.#whose, error);
-    return crash ? companyUnavailable(this.#whose, message, error) : error;
+    const isBroken = crash || FILES_BROKEN.test(String(fields.code));
+    return isBroken ? companyUnavailable(this.#whose, message, error) : error;
   }
 
   /** From now on every call fails with `why`. */

@@ -1,0 +1,41 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+import { type Strategy } from '../instance-views.ts';
+import { companyDatabasesConformance, type ConformancePlace } from './company-databases.conformance.ts';
+import { openCompanyDatabases } from './open-company-databases.ts';
+
+const DEADLINE_MS = 2_000;
+
+function embedded(strategy: Strategy, kinds: string[]): () => Promise<ConformancePlace> {
+  return async () => {
+    const dataFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-companies-test-'));
+    const none = { reveal: async () => null, put: async () => undefined };
+    const databases = await openCompanyDatabases({
+      databaseUrl: null,
+      dataFolder,
+      secrets: none,
+      deadlineMs: DEADLINE_MS,
+    });
+    return {
+      databases,
+      place: async (instance) => ({ instance, strategy, url: null }),
+      async destroy(place) {
+        if (strategy === 'schema')
+          await databases.use(place, 'write', (sql) => sql.query('drop schema company_vanishing cascade'));
+        else fs.rmSync(path.join(dataFolder, 'companies', place.instance), { recursive: true });
+      },
+      deadlineMs: DEADLINE_MS,
+      hasOwnRoles: true,
+      kinds,
+      async end() {
+        await databases.close();
+        fs.rmSync(dataFolder, { recursive: true });
+      },
+    };
+  };
+}
+
+companyDatabasesConformance('a PGlite folder of its own', embedded('hybrid', ['database']));
+companyDatabasesConformance('a schema in a common PGlite', embedded('schema', ['role', 'schema']));
