@@ -1,5 +1,5 @@
 import { narrowedTo, otherAttempt, tokenOf, without } from './attempt.ts';
-import { publish, setTicket, wakeAt, type Draft, type Refusal } from './flow-draft.ts';
+import { publish, setTicket, type Draft, type Refusal } from './flow-draft.ts';
 import type { Attempt, Of } from './flow-state.ts';
 
 /**
@@ -16,7 +16,6 @@ export function copy(draft: Draft, { n, agent }: Of<'copied'>): Refusal | null {
   const second: Attempt = { fence, agent, startedAt: at };
   setTicket(draft, n, { fence, note: { ...ticket.note, token: tokenOf(ticket), copied: true, copy: second } });
   publish(draft, 'ticket.copied', n, { agent, fence, attempt: ticket.attempt });
-  wakeAt(draft, at + state.rules[n].timeoutMs);
   return null;
 }
 
