@@ -101,7 +101,7 @@ function partsOf(store: Store, instancesFolder: string, inspect: ValidationParts
     memory: null,
     keys: (instance) => listKeys(store, COORDINATOR, { instance, after: '', limit: 1_000 }),
     accounts: async () => OFF,
-    disks: [instancesFolder],
+    disks: [{ place: 'disk', folder: instancesFolder }],
     searchPath: '',
   };
 }

@@ -133,6 +133,7 @@ describe('readFolder', () => {
       ] as const) {
         const reading = await readFolder(path.join(instances, name));
         assert.deepEqual([reading.config, reading.faults.map((fault) => fault.code)], [null, [code]]);
+        assert.ok(!JSON.stringify(reading.faults).includes(instances));
       }
     },
   );

@@ -17,7 +17,10 @@ import {
 } from './read-json-file.ts';
 import { readSqlFiles, type SqlFile } from './read-sql-files.ts';
 
-/** A folder as read. A file that is missing or wrong is null; `faults` says why. No value of a secret is in it. */
+/**
+ * A folder as read. A file that is missing or wrong is null; `faults` says why. No value of a secret is in it, and no fault says
+ * where on the server the folder is, as a company may see them.
+ */
 export type FolderReading = {
   folder: string;
   config: CompanyConfig | null;
@@ -78,7 +81,7 @@ export async function readFolder(folder: string): Promise<FolderReading> {
 export async function readCompanySql(folder: string): Promise<{ migrations: SqlFile[]; seeds: SqlFile[] }> {
   const { migrations, seeds, faults } = await readFolder(folder);
   const wrong = faults.filter(
-    (fault) => fault.severity === 'error' && /^$|(^|\/)(migrations|seeds)(\/|$)/.test(fault.place),
+    (fault) => fault.severity === 'error' && /^folder$|(^|\/)(migrations|seeds)(\/|$)/.test(fault.place),
   );
   if (wrong.length === 0) return { migrations, seeds };
   throw new ColmeiaError('INSTANCE_INVALID', wrong[0]!.message, {
@@ -95,10 +98,12 @@ async function folderFault(folder: string): Promise<CompanyFault | null> {
   const stats = await fs.lstat(folder).catch((error: NodeJS.ErrnoException) => error.code ?? 'unknown');
   if (typeof stats === 'string') {
     const why = stats === 'ENOENT' ? 'is not there' : `cannot be read (${stats})`;
-    return companyFault('FOLDER_MISSING', '', `the folder ${folder} ${why}`);
+    return companyFault('FOLDER_MISSING', 'folder', `the folder ${why}`);
   }
-  if (stats.isSymbolicLink()) return companyFault('FILE_OUTSIDE', '', `the folder ${folder} is a link`);
-  return stats.isDirectory() ? null : companyFault('FOLDER_MISSING', '', `${folder} is no folder`);
+  if (stats.isSymbolicLink()) return companyFault('FILE_OUTSIDE', 'folder', 'the folder is a link');
+  return stats.isDirectory()
+    ? null
+    : companyFault('FOLDER_MISSING', 'folder', 'there is something else in place of the folder');
 }
 
 function jsonFile<S>(folder: string, relative: keyof typeof COMPANY_FILES, schema: S) {

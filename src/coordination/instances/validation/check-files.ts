@@ -11,7 +11,7 @@ export async function checkFiles(context: InstanceContext): Promise<CompanyFault
   if (process.platform === 'win32') return faults; // has no modes
   const folder = await modeOf(context.folder);
   if (folder !== null && (folder & 0o077) !== 0)
-    faults.push(companyFault('FOLDER_OPEN', '', `the folder ${context.folder} has mode ${folder.toString(8)}`));
+    faults.push(companyFault('FOLDER_OPEN', 'folder', `the folder has mode ${folder.toString(8)}`));
   const env = await modeOf(path.join(context.folder, '.env'));
   if (env !== null && (env & 0o077) !== 0)
     faults.push(companyFault('ENV_OPEN', '.env', `.env has mode ${env.toString(8)}`));

@@ -8,12 +8,15 @@ const FULL_BYTES = 64 * MIB;
 /** Signed tokens and certificates bear a minute; two leave room for slow answers. */
 const SKEW_MS = 120_000;
 
-/** Room left on the disks that hold these folders; one that is not there has its own check. */
-export async function checkDisks(folders: readonly string[]): Promise<CompanyFault[]> {
+/** A disk, by a folder on it. `place` is what a company may know of it. */
+export type CheckedDisk = { place: string; folder: string };
+
+/** Room left on disks; a folder that is not there has its own check. */
+export async function checkDisks(disks: readonly CheckedDisk[]): Promise<CompanyFault[]> {
   const faults: CompanyFault[] = [];
-  for (const folder of folders) {
+  for (const { place, folder } of disks) {
     const disk = await fs.statfs(folder).catch(() => null);
-    const fault = disk === null ? null : diskFault(`disk of ${folder}`, disk.bavail * disk.bsize);
+    const fault = disk === null ? null : diskFault(place, disk.bavail * disk.bsize);
     if (fault !== null) faults.push(fault);
   }
   return faults;

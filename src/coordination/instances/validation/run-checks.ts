@@ -40,7 +40,7 @@ export class CheckRunner {
     const found = await this.#find(company, check);
     const ms = Math.round((performance.now() - from) * 10) / 10;
     if ('off' in found) return { faults: [], check: { name, state: 'off' as const, ms, detail: found.off } };
-    const faults = listed(found);
+    const faults = listed(found, name);
     const state = faults.some((fault) => fault.severity !== 'info') ? ('failed' as const) : ('ok' as const);
     return { faults, check: { name, state, ms } };
   }
@@ -77,12 +77,12 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown';
 }
 
-function listed(faults: readonly CompanyFault[]): readonly CompanyFault[] {
+function listed(faults: readonly CompanyFault[], check: string): readonly CompanyFault[] {
   if (faults.length <= LISTED) return faults;
   const last = faults[LISTED - 1]!;
   const more = faults.length - LISTED + 1;
   return [
     ...faults.slice(0, LISTED - 1),
-    { ...last, place: '', message: `there are ${more} more faults of this check` },
+    { ...last, place: check, message: `there are ${more} more faults of this check` },
   ];
 }

@@ -7,7 +7,7 @@ import { accountChecks, type CheckedAccounts } from './check-accounts.ts';
 import { checkDatabase } from './check-database.ts';
 import { checkFiles, checkSecrets, checkSettings } from './check-files.ts';
 import { checkKeys } from './check-keys.ts';
-import { checkDisks } from './check-machine.ts';
+import { checkDisks, type CheckedDisk } from './check-machine.ts';
 import { checkMcp } from './check-mcp.ts';
 import type { InspectionMemory } from './inspection-memory.ts';
 import type { Check, CheckRunner } from './run-checks.ts';
@@ -28,8 +28,8 @@ export type ValidationParts = {
   memory: InspectionMemory | null;
   keys: (name: string) => Promise<readonly KeptKey[]>;
   accounts: (context: InstanceContext) => Promise<CheckedAccounts>;
-  /** Folders whose disks must have room, beside the company's own. */
-  disks: readonly string[];
+  /** What must have room, beside the company's own folder. */
+  disks: readonly CheckedDisk[];
   /** As the variable PATH has it, for commands of MCP servers. */
   searchPath: string;
 };
@@ -72,7 +72,7 @@ function checksOf(parts: ValidationParts, context: InstanceContext, cause: Valid
     { name: 'keys', run: async () => checkKeys(await parts.keys(name), clock.now()) },
     ...accountChecks(() => parts.accounts(context)),
     { name: 'mcp', run: (signal) => checkMcp(mcp, { folder, searchPath, signal }) },
-    { name: 'disk', run: () => checkDisks([folder, ...parts.disks]) },
+    { name: 'disk', run: () => checkDisks([{ place: 'disk of the folder', folder }, ...parts.disks]) },
   ];
 }
 
