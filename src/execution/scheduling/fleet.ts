@@ -1,4 +1,6 @@
 import { Heap } from '../../platform/heap.ts';
+import { isBurst } from './contingency/burst-pool.ts';
+import { isLastResort } from './contingency/contingency.ts';
 import { clearanceOf, FILTER_PLUGINS, type FilterName, type FilterPlugin } from './filter-plugins.ts';
 import type { SchedulerAgent } from './scheduler-agent.ts';
 import type { AgentState, Run, TicketClass, Wanted } from './scheduler-state.ts';
@@ -64,8 +66,8 @@ export class Fleet {
       pressureCycle: -1,
       turn: known?.turn ?? 0,
       clearance: clearanceOf(agent),
-      lastResort: agent.labels.last_resort === 'true',
-      burst: agent.labels.burst === 'true',
+      lastResort: isLastResort(agent),
+      burst: isBurst(agent),
       costPerHour: Math.max(0, Number(agent.labels.cost_per_hour ?? 0)) || 0,
       capped: this.#cappedLabels(agent),
     };

@@ -346,6 +346,31 @@ describe('Scheduler, for people', () => {
     );
   });
 
+  it('reckons what the whole fleet can do in ordinary times as what it can do of a class, each agent once', () => {
+    const scheduler = make(adaptive, {
+      estimates: {
+        ...PLAIN_ESTIMATES,
+        base: ({ estimated_duration_ms: ms }) => ms!,
+        factor: (type) => (type === 'TEST' ? 1 : 4),
+      },
+    });
+    for (const key of ['a', 'b']) scheduler.setAgent(schedulerAgent({ key, types: ['BUILD', 'TEST'] }));
+    const extra: Partial<SchedulerAgent>[] = [
+      { open: false },
+      { kind: 'person' },
+      { labels: { burst: 'true' } },
+      { labels: { last_resort: 'true' } },
+    ];
+    extra.forEach((more, n) => scheduler.setAgent(schedulerAgent({ key: `extra-${n}`, ...more })));
+    assert.equal(scheduler.capacity(NOW), 2 / 2.5, 'nothing waits: all that they can do');
+    scheduler.add(readyTicket({ plan: 1, ...soon }), NOW);
+    assert.equal(scheduler.capacity(NOW), 2 / 4);
+    scheduler.add(readyTicket({ plan: 2, type: 'TEST', ms: 20_000 }), NOW);
+    assert.equal(scheduler.capacity(NOW), 2 / ((10_000 * 4 + 20_000) / 30_000));
+    scheduler.setAgent(schedulerAgent({ key: 'idle', types: ['QUERY'], concurrency: 8 }));
+    assert.equal(scheduler.capacity(NOW), 1 + 8 / 4);
+  });
+
   it('keeps the debts over a restart: what runs then is charged again when it is told', () => {
     const scheduler = make(adaptive);
     const { spec } = readyTicket({ ...soon });

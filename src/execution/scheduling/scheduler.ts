@@ -3,6 +3,7 @@ import { Capacities } from './capacities.ts';
 import { capsHit, isCapped, underGlobalCap, underLabelCaps } from './caps.ts';
 import { fellBack, forgetHead } from './class-head.ts';
 import { isBestEffort } from './contingency/degradation.ts';
+import type { Run } from './dispatcher.ts';
 import { CRITICAL_ORDER, entryOrder, type EntryOrder } from './entry-order.ts';
 import type { Estimates } from './estimates.ts';
 import { FairShare } from './fair-share.ts';
@@ -123,7 +124,7 @@ export class Scheduler {
   }
 
   /** A ticket runs that `schedule` did not give: after a restart, or a speculative copy. Idempotent. */
-  began(run: { plan: number; n: number; instance: string; spec: TicketSpec; agent: string; at: number }): void {
+  began(run: Run): void {
     const { plan, n, instance, spec, agent, at } = run;
     if (this.#fleet.runs(plan, n, agent)) return;
     const given = { plan, n, agent, at, account: this.#fair.account(instance), entry: null };
@@ -138,7 +139,7 @@ export class Scheduler {
   }
 
   /** `ended` is taken back: it runs on, and the company has back what it was charged for the end. */
-  resumed(run: Parameters<Scheduler['began']>[0], endedAt: number): void {
+  resumed(run: Run, endedAt: number): void {
     if (this.#fleet.runs(run.plan, run.n, run.agent)) return;
     this.began(run);
     const account = this.#fair.account(run.instance);
@@ -241,6 +242,21 @@ export class Scheduler {
   /** Slots × speed of the open agents that can do such a ticket; known for a second. */
   capacityFor(spec: TicketSpec, now: number): number {
     return this.#capacities.of(spec, now);
+  }
+
+  /** Slots × speed of the open agents that there are in ordinary times, each once, for what waits for them. */
+  capacity(now: number): number {
+    return this.#capacities.ofAll(now);
+  }
+
+  /** All that are known. */
+  *agents(): Generator<SchedulerAgent> {
+    for (const { agent } of this.#fleet.agents()) yield agent;
+  }
+
+  /** In the operator's currency; 0 = it costs nothing, or is not known. */
+  costPerHour(agent: string): number {
+    return this.#fleet.get(agent)?.costPerHour ?? 0;
   }
 
   /** What waits by class, and what can do it. O(classes × their agents). */

@@ -73,10 +73,14 @@ export function capacityOf(states: readonly AgentState[], type: string, estimate
   let capacity = 0;
   for (const { agent, burst, lastResort } of states) {
     if (!agent.open || burst || lastResort) continue;
-    capacity += agent.concurrency / Math.max(1e-3, estimates.factor(type, agent.key, now));
+    capacity += agent.concurrency / slownessOf(estimates, type, agent.key, now);
   }
   return capacity;
 }
+
+/** The factor of the agent, not so small that one agent would count as thousands. */
+export const slownessOf = (estimates: Estimates, type: string, agent: string, now: number): number =>
+  Math.max(1e-3, estimates.factor(type, agent, now));
 
 /** O(tickets of the class + agents): computed when a person asks, kept nowhere. */
 export function whyOf(inputs: WhyInputs): Why {

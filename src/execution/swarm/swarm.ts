@@ -1,6 +1,5 @@
 import type { Random } from '../../platform/clock.ts';
-import { isBurst } from '../scheduling/contingency/burst-pool.ts';
-import { Contingency, isLastResort, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
+import { Contingency, type ContingencySnapshot } from '../scheduling/contingency/contingency.ts';
 import type { Dispatcher, Run } from '../scheduling/dispatcher.ts';
 import { Switchback, type SwitchbackSnapshot } from '../scheduling/experiments/switchback.ts';
 import type { CompanyLoad } from '../scheduling/models/company-share.ts';
@@ -58,7 +57,6 @@ export class Swarm implements Dispatcher {
   #budget: ErrorBudget;
   #experiment: Switchback | null;
   readonly #options: SwarmOptions;
-  readonly #agents = new Map<string, SchedulerAgent>();
   readonly #attempts = new RunningAttempts();
   #experimentPreset: Preset | null;
   #applied: { name: string; policy: Policy } | null = null;
@@ -173,12 +171,10 @@ export class Swarm implements Dispatcher {
   /** null = it is not known any more. */
   setAgent(agent: SchedulerAgent | null, key: string): void {
     if (agent === null) {
-      this.#agents.delete(key);
       this.scheduler.removeAgent(key);
       this.knowledge.removeAgent(key);
       return;
     }
-    this.#agents.set(key, agent);
     this.knowledge.setAgent(agent);
     this.scheduler.setAgent(agent);
   }
@@ -227,7 +223,7 @@ export class Swarm implements Dispatcher {
 
   /** Work that an agent of a known price did, in the operator's currency; null = it has none. */
   #costOf(agent: string, durationMs: number): number | null {
-    const perHour = Number(this.#agents.get(agent)?.labels.cost_per_hour);
+    const perHour = this.scheduler.costPerHour(agent);
     return perHour > 0 ? (perHour * durationMs) / 3_600_000 : null;
   }
 
@@ -251,7 +247,7 @@ export class Swarm implements Dispatcher {
    */
   tick(now: number, owns: (instance: string) => boolean): { events: SwarmEvent[]; calm: boolean } {
     const events = this.contingency
-      .tick(this.scheduler.backlog(now), this.#capacity(), this.#agents.values(), now)
+      .tick(this.scheduler.backlog(now), this.scheduler.capacity(now), this.scheduler.agents(), now)
       .map(contingencyEvent);
     for (const change of [...this.#changes.splice(0), ...this.#budget.tick(now)])
       if (owns(change.instance)) events.push(modeEvent(change));
@@ -295,15 +291,6 @@ export class Swarm implements Dispatcher {
   /** Whether a new decision of a company is refused now, because the fleet is far over what it can carry. */
   refusal(company: { instance: string; open: number; share: number }): { retryAfterMs: number } | null {
     return this.contingency.refusal({ ...company, tier: this.#options.tierOf(company.instance) });
-  }
-
-  /** Slots that there are in ordinary times. */
-  #capacity(): number {
-    let slots = 0;
-    for (const agent of this.#agents.values()) {
-      if (agent.open && agent.kind !== 'person' && !isBurst(agent) && !isLastResort(agent)) slots += agent.concurrency;
-    }
-    return slots;
   }
 
   // — what is in force ———————————————————————————————————————————————————————————————————————————————————————

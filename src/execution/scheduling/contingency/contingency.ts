@@ -58,7 +58,7 @@ export class Contingency {
     this.#burst = new BurstPool(settings.burst, this.#burst.snapshot());
   }
 
-  /** Call every second or so. `capacity`: slots that there are in ordinary times, each agent's once. */
+  /** Call every second or so. `capacity`: slots × speed that there are in ordinary times, each agent's once. */
   tick(
     loads: readonly ClassLoad[],
     capacity: number,
