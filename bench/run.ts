@@ -19,6 +19,8 @@ const BENCHES = [
   'http-flow',
   'companies',
   'instances',
+  'instance-life',
+  'company-hanging',
   'big-plan',
   'at-rest',
   'forecast',
