@@ -112,12 +112,11 @@ export class HealthMonitor {
   #step(): void {
     if (this.#stopped) return;
     const now = this.#options.clock.now();
-    if (now >= this.#refreshAt) this.#refresh(now);
+    if (now >= this.#refreshAt && this.#refreshing === null) this.#refresh(now);
     if (now >= this.#saveAt) void this.#save();
     for (const [name, at] of this.#changed) {
       if (at > now || this.#free('change') === 0) break;
       if (this.#running.has(name) || !this.#companies.has(name)) continue;
-      this.#changed.delete(name);
       this.#begin(name, 'change');
     }
     for (const name of this.#due.take(now, this.#free('schedule'))) {
@@ -131,7 +130,8 @@ export class HealthMonitor {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const change = [...this.#changed.values()].find((at) => at > now) ?? Infinity;
     const scheduled = this.#free('schedule') > 0 ? this.#due.next() : Infinity;
-    const next = Math.min(this.#refreshAt, this.#saveAt, change, scheduled);
+    const refresh = this.#refreshing === null ? this.#refreshAt : Infinity;
+    const next = Math.min(refresh, this.#saveAt, change, scheduled);
     this.#timer = setTimeout(() => this.#step(), Math.min(Math.max(1, next - now), REFRESH_MS)).unref();
   }
 
@@ -141,6 +141,7 @@ export class HealthMonitor {
   }
 
   #begin(name: string, cause: Cause): void {
+    this.#changed.delete(name); // whatever changed until now is seen
     const run = this.#run(name).finally(() => {
       this.#running.delete(name);
       if (this.#companies.has(name)) this.#plan(name);
