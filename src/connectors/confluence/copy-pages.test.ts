@@ -130,6 +130,27 @@ suite('A copy of Confluence pages', async () => {
     );
   });
 
+  test('has the pages below one page in the order that people gave them', async () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((title) => add(title, '<p>x</p>')) as [FakePage, FakePage, FakePage];
+    [a.position, b.position, c.position] = [3, 1, 2];
+    await copy();
+    const copies = [...site.pages.values()].filter((page) => page.parentId === target.homepageId);
+    const sorted = copies.toSorted((one, other) => one.position - other.position);
+    assert.deepEqual(
+      sorted.map((page) => page.title),
+      ['b', 'c', 'a'],
+    );
+  });
+
+  test('takes a change for done whose answer was lost', async () => {
+    const later = add('later', '<p>x</p>');
+    site.pages.get(source.homepageId)!.body = `<p><a href="/wiki/spaces/SRC/pages/${later.id}/x">later</a></p>`;
+    confluence.faults.add({ kind: 'lost' }, { times: 2, at: 'PUT /wiki/api/v2/pages' });
+    confluence.faults.add({ kind: 'lost' }, { at: 'POST /wiki/api/v2/pages' });
+    const counts = await copy();
+    assert.deepEqual([counts.items, counts.links, counts.left], [2, 1, []]);
+  });
+
   test('pages are made, found and changed one by one', async () => {
     const id = await account.pages.create({ space: 'TGT', title: 'one', body: '<p>1</p>' });
     assert.equal(await account.pages.create({ space: 'TGT', title: 'one', body: '<p>other</p>' }), id);

@@ -38,6 +38,24 @@ suite('A copy of Jira issues', async () => {
     assert.deepEqual(titles(jira, 'TGT'), titles(jira, 'SRC'));
   });
 
+  test('has all comments of an issue, also those that do not come along with it', async () => {
+    const body = (i: number) => ({ type: 'doc' as const, version: 1, content: [{ type: 'paragraph', attrs: { i } }] });
+    const comments = Array.from({ length: 130 }, (_, i) => ({
+      id: `${9_000 + i}`,
+      body: body(i),
+      created: NOW,
+      properties: [],
+    }));
+    add(jira, 'Task', { summary: 'talked about' }).comments.push(...comments);
+    const counts = await copy(openFakeJira(jira));
+    assert.equal(counts.comments, 130);
+    const copied = issuesOf(jira, 'TGT')[0]!.comments;
+    assert.deepEqual(
+      copied.map((one) => one.body),
+      comments.map((one) => one.body),
+    );
+  });
+
   test('has the issues that the search does not show yet', async () => {
     for (let i = 0; i < 3; i++) add(jira, 'Task', { summary: `shown ${i}` });
     jira.site.indexLag = 1_000_000;
@@ -135,8 +153,21 @@ suite('A copy of Jira issues', async () => {
     jira.faults.add({ kind: 'half' }, { at: 'createmeta' });
     await copy(account);
     assert.deepEqual(titles(jira, 'TGT'), titles(jira, 'SRC'));
-    const removed = jira.requests.filter((call) => call.method === 'DELETE');
-    assert.deepEqual(removed, [], 'what a call without an answer made is found, not made again and taken away');
+  });
+
+  test('finds what a call made whose answer was lost', async () => {
+    for (let i = 0; i < 60; i++) add(jira, 'Task', { summary: `issue ${i}` });
+    let isLost = false;
+    const account = openFakeJira(jira, (send) => async (input, init) => {
+      const response = await send(input, init);
+      if (isLost || !String(input).endsWith('/issue/bulk')) return response;
+      isLost = true;
+      throw new Error('the answer was lost');
+    });
+    await copy(account);
+    assert.deepEqual(titles(jira, 'TGT'), titles(jira, 'SRC'));
+    const bulk = jira.requests.filter((call) => call.path.endsWith('/issue/bulk'));
+    assert.equal(bulk.length, 2);
   });
 
   test('finds what it had made when it was killed before it could note it', async () => {

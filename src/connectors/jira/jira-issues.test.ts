@@ -28,6 +28,18 @@ suite('Jira', async () => {
     assert.deepEqual(await account.inventory('ORCH'), { items: 2, links: 1, attachments: 0, bytes: 0 });
   });
 
+  test('a search gives all issues, whatever the pages of it are like', async () => {
+    addProject(jira.site, { key: 'MANY', name: 'Many' });
+    for (let i = 0; i < 40; i++) await account.issues.create({ project: 'MANY', type: 'Task', summary: `${i}` });
+    Object.assign(jira.site, { tokenTraps: true, pageSizes: [3, 1, 5, 2] });
+    const found = await account.issues.search('project = "MANY" ORDER BY key ASC', 100);
+    Object.assign(jira.site, { tokenTraps: false, pageSizes: [] });
+    assert.deepEqual(
+      found.map((issue) => issue.summary),
+      Array.from({ length: 40 }, (_, i) => `${i}`),
+    );
+  });
+
   test('the project that all companies share is made once, and belongs to the hive', async () => {
     jira.site.projects.delete('ORCH');
     jira.site.issues.clear();

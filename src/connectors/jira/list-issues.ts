@@ -18,6 +18,8 @@ export type CopyMark = {
 export type IssueHead = { key: string; number: number; parent: string | null; mark: CopyMark | null; issue: Issue };
 
 const WINDOW = 100;
+/** Jira gives up to so many at once when it is asked for keys only. */
+const KEYS_LISTED = 5_000;
 /** A page of a search may be empty and the next one not; so many without anything new are too many. */
 const MOST_IDLE_PAGES = 5;
 
@@ -69,7 +71,7 @@ export async function searchKeys(
     const page = await api.lib.searchAndReconsileIssuesUsingJqlPost(api.client({ ...(signal && { signal }) }), {
       jql,
       fields: ['key'],
-      maxResults: 100,
+      maxResults: Math.min(limit, KEYS_LISTED),
       ...(token === undefined ? {} : { nextPageToken: token }),
     });
     const before = keys.size;
