@@ -1,6 +1,6 @@
 import { type ResourceView } from '../instance-views.ts';
 import { type Session } from '../../../platform/store/transaction.ts';
-import { type CompanyPlace, type CopyOptions } from './company-databases.ts';
+import { type CompanyClaims, type CompanyPlace, type CopyOptions } from './company-databases.ts';
 
 /**
  * A connection on which `query` and `run` are the company's role and nothing else. `script` is for the transaction's own words
@@ -33,6 +33,8 @@ export type CompanyHost = {
   schema(place: CompanyPlace): string;
   /** The company's role. */
   role(place: CompanyPlace): string;
+  /** What puts a transaction under claims. */
+  claiming(claims: CompanyClaims): string;
   /** A connection for `work` alone, as the company's role with its schema first in search_path. Default deadline 30 s. */
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>, deadlineMs?: number): Promise<T>;
   /** A look at the whole database. Deadline of a statement: ten minutes. */

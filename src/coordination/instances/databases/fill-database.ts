@@ -22,11 +22,11 @@ const EMPTY_SCHEMA = `do $$ declare s oid := (select oid from pg_namespace where
   for command in select format('drop extension if exists %I cascade', extname) from pg_extension where extnamespace = s loop execute command; end loop;
   for command in select format('drop %s if exists %I.%I cascade', case c.relkind when 'v' then 'view' when 'm' then 'materialized view'
       when 'S' then 'sequence' when 'f' then 'foreign table' else 'table' end, current_schema(), c.relname)
-    from pg_class c left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'i'
+    from pg_class c left join pg_depend d on c.relkind = 'S' and d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'i'
     where c.relnamespace = s and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and d.objid is null loop execute command; end loop;
   for command in select format('drop routine if exists %s cascade', oid::regprocedure) from pg_proc where pronamespace = s loop execute command; end loop;
-  for command in select format('drop type if exists %I.%I cascade', current_schema(), typname) from pg_type
-    where typnamespace = s and typtype in ('d', 'e', 'c', 'r') loop execute command; end loop;
+  for command in select format('drop type if exists %I.%I cascade', current_schema(), typname) from pg_type t left join pg_class c on c.oid = t.typrelid
+    where typnamespace = s and (typtype in ('d', 'e', 'r') or c.relkind = 'c') loop execute command; end loop;
 end $$`;
 
 /** Empties the company's schema, keeping the schema itself. */

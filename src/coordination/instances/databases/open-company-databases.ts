@@ -107,9 +107,9 @@ class Databases implements CompanyDatabases {
     work: (sql: Sql) => Promise<T>,
     claims: CompanyClaims = { role: 'service_role' },
   ): Promise<T> {
-    const isolation = mode === 'read' ? ' isolation level repeatable read read only' : '';
-    const opening = `begin${isolation}; set local statement_timeout = ${this.#deadlineMs}; ${settingClaims(claims)}`;
     const host = this.#host(place);
+    const isolation = mode === 'read' ? ' isolation level repeatable read read only' : '';
+    const opening = `begin${isolation}; set local statement_timeout = ${this.#deadlineMs}; ${host.claiming(claims)}`;
     return host.company(
       place,
       (session) => transact(session, opening, work, this.#deadlineMs + GRACE_MS),
@@ -162,7 +162,10 @@ class Databases implements CompanyDatabases {
     const host = this.#host(place);
     const there = await host.resources(place);
     if (there.length === 0) return [];
-    await this.#assertOwn(place);
+    await this.#assertOwn(place).catch((error: unknown) => {
+      // What cannot be asked any more is known to be ours by its place and marks, unless somebody else made it.
+      if (place.url !== null || !isColmeiaError(error, 'STORE_UNAVAILABLE')) throw error;
+    });
     await host.drop(place);
     const left = await host.resources(place);
     return there.filter(({ kind, id }) => !left.some((one) => one.kind === kind && one.id === id));

@@ -18,7 +18,7 @@ export const SAMPLE_TABLES = `
   create type address as (street text, "Zip Code" text);
   create domain positive as int check (value > 0);
   create sequence ticket_no start 100 increment 5;
-  create function shout(t text) returns text language sql immutable strict as 'select upper(t) || ''!''';
+  create function shout(t text) returns text language sql immutable strict as 'select reverse(t) || ''!''';
   create function double_it(n int) returns int language sql immutable return n * 2;
   create table customer (
     id bigint generated always as identity (start 7) primary key,

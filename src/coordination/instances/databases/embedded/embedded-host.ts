@@ -2,7 +2,7 @@ import fs from 'node:fs';
 
 import { type Session, sqlIdentifier, sqlLiteral } from '../../../../platform/store/transaction.ts';
 import { type ResourceView } from '../../instance-views.ts';
-import { type CompanyPlace } from '../company-databases.ts';
+import { type CompanyClaims, type CompanyPlace } from '../company-databases.ts';
 import {
   type CompanyHost,
   type CompanySession,
@@ -11,7 +11,7 @@ import {
   type WholeCopyOptions,
 } from '../company-host.ts';
 import { COMMON_FOLDER, placeNames } from '../place-names.ts';
-import { PREPARE_DATABASE } from '../prepare-database.ts';
+import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
 import { type EmbeddedDatabase } from './embedded-database.ts';
 import { EmbeddedPool, type EmbeddedPoolOptions } from './embedded-pool.ts';
 import { droppingGate, makingGate } from './gate.ts';
@@ -37,6 +37,10 @@ export class EmbeddedHost implements CompanyHost {
 
   role({ instance }: CompanyPlace): string {
     return placeNames(instance).role;
+  }
+
+  claiming(claims: CompanyClaims): string {
+    return settingClaims(claims);
   }
 
   provision(place: CompanyPlace): Promise<void> {

@@ -20,6 +20,8 @@ type Entry = {
   name: string;
   /** null = closed. */
   database: EmbeddedDatabase | null;
+  /** It is being removed: not to be opened again. */
+  isEnded: boolean;
   /** It counts as open from the moment it begins to open until it has closed. */
   isCounted: boolean;
   users: number;
@@ -84,15 +86,14 @@ export class EmbeddedPool {
 
   /** Ends whatever runs on the database and removes its folder. */
   async remove(name: string): Promise<void> {
-    const entry = this.#entries.get(name);
-    if (entry?.database !== undefined) await entry?.database?.kill();
-    if (entry !== undefined) {
-      clearTimeout(entry.idle);
-      await entry.tail;
-      await this.#close(entry);
-    }
+    const entry = this.#entryOf(name);
+    entry.isEnded = true;
+    clearTimeout(entry.idle);
+    await entry.database?.kill();
+    await entry.tail;
+    await this.#close(entry);
     fs.rmSync(this.folder(name), { recursive: true, force: true });
-    if (entry?.users === 0) this.#entries.delete(name);
+    this.#forget(entry);
   }
 
   /** Closes it when it is open, so that its folder may be replaced by `work`; nobody opens it meanwhile. */
@@ -129,7 +130,7 @@ export class EmbeddedPool {
     let entry = this.#entries.get(name);
     if (entry === undefined) {
       const tail = Promise.resolve();
-      entry = { name, database: null, isCounted: false, users: 0, lastUse: 0, tail, idle: undefined };
+      entry = { name, database: null, isEnded: false, isCounted: false, users: 0, lastUse: 0, tail, idle: undefined };
       this.#entries.set(name, entry);
     }
     return entry;
@@ -139,13 +140,14 @@ export class EmbeddedPool {
     entry.users--;
     entry.lastUse = performance.now();
     if (entry.users > 0 || this.#closed) return;
-    if (!entry.isCounted) return void this.#entries.delete(entry.name);
+    if (!entry.isCounted) return this.#forget(entry);
     if (this.#waiters.length > 0) return void this.#makeRoom();
     entry.idle = setTimeout(() => void this.#closeIdle(entry), this.#idleMs);
     entry.idle.unref();
   }
 
   async #open(entry: Entry, deadline: number, create: boolean): Promise<EmbeddedDatabase> {
+    if (entry.isEnded) throw companyUnavailable(entry.name, 'it is being removed');
     if (entry.database?.isOpen === true) return entry.database;
     await this.#close(entry);
     if (!create && !this.exists(entry.name)) throw companyUnavailable(entry.name, 'it is not there');
@@ -163,9 +165,16 @@ export class EmbeddedPool {
   /** Waits until fewer than the most are open; the one that was used longest ago is closed for it. */
   async #takeRoom(entry: Entry, deadline: number): Promise<void> {
     while (this.openCount >= this.#maxOpen) {
-      const freed = new Promise<void>((resolve) => this.#waiters.push(resolve));
+      let wake = (): void => undefined;
+      const freed = new Promise<void>((resolve) => (wake = resolve));
+      this.#waiters.push(wake);
       this.#makeRoom();
-      await this.#within(deadline, entry.name, freed);
+      try {
+        await this.#within(deadline, entry.name, freed);
+      } finally {
+        const at = this.#waiters.indexOf(wake);
+        if (at !== -1) this.#waiters.splice(at, 1); // else somebody else's turn would be lost on it
+      }
       this.#assertOpen(entry.name);
     }
     entry.isCounted = true;
@@ -183,7 +192,11 @@ export class EmbeddedPool {
     const closing = entry.tail.then(() => this.#close(entry));
     entry.tail = closing.catch(() => undefined);
     await closing;
-    if (entry.users === 0 && !entry.isCounted) this.#entries.delete(entry.name);
+    if (entry.users === 0 && !entry.isCounted) this.#forget(entry);
+  }
+
+  #forget(entry: Entry): void {
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
   }
 
   async #close(entry: Entry): Promise<void> {

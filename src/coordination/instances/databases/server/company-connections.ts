@@ -17,7 +17,7 @@ import { companyUnavailable } from '../unavailable.ts';
 import { explainError } from './explain-error.ts';
 
 const BREAKER: CircuitBreakerSettings = {
-  breaker_consecutive: 3,
+  breaker_consecutive: 2,
   breaker_share: 0.7,
   breaker_volume: 10,
   breaker_open_ms: 2_000,
@@ -39,7 +39,7 @@ type Idle = { company: string; client: pg.Client; timer: NodeJS.Timeout };
 
 /**
  * Connections as companies' roles: few for each, all of them together capped, closed when idle. A company whose database is away or
- * hangs holds at most four of them, and after three failures in a row is refused at once for a while.
+ * hangs holds at most four of them, and after two failures in a row is refused at once for a while.
  */
 export class CompanyConnections {
   readonly #clock: Clock;
@@ -60,7 +60,7 @@ export class CompanyConnections {
     const breaker = this.#breakerOf(company);
     const at = this.#clock.now();
     if (['open', 'probing'].includes(breakerState(breaker, at, BREAKER))) {
-      throw companyUnavailable(company, 'it failed three times in a row; it is tried again soon');
+      throw companyUnavailable(company, 'it failed twice in a row; it is tried again soon');
     }
     await this.#room(company);
     breakerBegan(breaker, at, BREAKER);

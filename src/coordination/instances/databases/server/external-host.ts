@@ -1,10 +1,10 @@
 import { ColmeiaError } from '../../../../platform/errors.ts';
 import { type Session } from '../../../../platform/store/transaction.ts';
 import { type ResourceView } from '../../instance-views.ts';
-import { type CompanyPlace } from '../company-databases.ts';
+import { type CompanyClaims, type CompanyPlace } from '../company-databases.ts';
 import { type CompanyHost, type CompanySession, type Sight } from '../company-host.ts';
 import { emptyDatabase } from '../fill-database.ts';
-import { PREPARE_DATABASE } from '../prepare-database.ts';
+import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
 import { type CompanyConnections, withClient } from './company-connections.ts';
 import { explainDenied } from './explain-error.ts';
 
@@ -12,6 +12,15 @@ const LONG_DEADLINE_MS = 10 * 60_000;
 const SCHEMA = 'public';
 /** Put before each transaction: an administrator's login has settings of its own. */
 const SETTINGS = `set local search_path = public; set local statement_timeout = '30s'; set local lock_timeout = '10s'`;
+/** The login may take on the roles of requests; it may on Supabase. */
+const MAY_ASSUME = `do $$ declare r text; begin
+  foreach r in array array['anon', 'authenticated'] loop
+    if current_setting('server_version_num')::int >= 160000 then
+      if not pg_has_role(current_user, r, 'SET') then execute format('grant %I to current_user with inherit false, set true', r); end if;
+    elsif not pg_has_role(current_user, r, 'MEMBER') then execute format('grant %I to current_user', r);
+    end if;
+  end loop;
+end $$`;
 /** What somebody else put into the schema, but for what belongs to extensions. */
 const IS_USED = `select to_regclass('public.company') is null and exists (select from pg_class c where c.relnamespace = 'public'::regnamespace
   and c.relkind in ('r', 'p', 'v', 'm') and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid
@@ -36,12 +45,18 @@ export class ExternalHost implements CompanyHost {
     return /\.pooler\.supabase\.com$/.test(urlOf(place).hostname) ? name.split('.')[0]! : name;
   }
 
+  /** Such a login usually passes row level security by; to see what a request would see it takes on the request's role. */
+  claiming(claims: CompanyClaims): string {
+    const role = claims.role === 'service_role' ? '' : `; set local role ${claims.role}`;
+    return `${settingClaims(claims)}${role}`;
+  }
+
   async provision(place: CompanyPlace): Promise<void> {
     await this.#asOwner(place, async (session) => {
       const [used] = await session.query(IS_USED, []);
       if (used!.yes === true) throw foreign(place);
       await session.script('set search_path = pg_catalog, pg_temp');
-      for (const statement of PREPARE_DATABASE) await session.script(statement);
+      for (const statement of [...PREPARE_DATABASE, MAY_ASSUME]) await session.script(statement);
     });
   }
 

@@ -5,7 +5,7 @@ import { Secret } from '../../../../platform/secret.ts';
 import { type Row } from '../../../../platform/store/store.ts';
 import { type Session, sqlIdentifier, sqlLiteral } from '../../../../platform/store/transaction.ts';
 import { type ResourceView } from '../../instance-views.ts';
-import { type CompanyPlace, type CompanySecrets } from '../company-databases.ts';
+import { type CompanyClaims, type CompanyPlace, type CompanySecrets } from '../company-databases.ts';
 import {
   type CompanyHost,
   type CompanySession,
@@ -14,7 +14,7 @@ import {
   type WholeCopyOptions,
 } from '../company-host.ts';
 import { COMMON_DATABASE, placeNames } from '../place-names.ts';
-import { PREPARE_DATABASE } from '../prepare-database.ts';
+import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
 import { type CompanyConnections, withClient } from './company-connections.ts';
 import { copyServerDatabase } from './copy-server-database.ts';
 import { denied, explainDenied } from './explain-error.ts';
@@ -50,6 +50,10 @@ export class ServerHost implements CompanyHost {
     return placeNames(instance).role;
   }
 
+  claiming(claims: CompanyClaims): string {
+    return settingClaims(claims);
+  }
+
   async provision(place: CompanyPlace): Promise<void> {
     const { instance } = place;
     const verifier = scramVerifier((await this.#password(instance)).reveal());
@@ -79,9 +83,10 @@ export class ServerHost implements CompanyHost {
     const database = databaseOf(place);
     const found = await this.#asAdmin(place, null, (session) =>
       session.query(
-        `select 'database' as kind, datname::text as id from pg_database where datname = $1
-         union all select 'role', rolname::text from pg_roles where rolname = $2 order by 1`,
-        [database, role],
+        `select 'database' as kind, d.datname::text as id from pg_database d
+           where d.datname = $1 and ($4 or pg_get_userbyid(d.datdba) = $2)
+         union all select 'role', rolname::text from pg_roles where rolname = $2 and shobj_description(oid, 'pg_authid') = $3 order by 1`,
+        [database, role, markOf(place.instance), place.strategy === 'schema'],
       ),
     );
     const hasDatabase = found.some(({ kind }) => kind === 'database');
