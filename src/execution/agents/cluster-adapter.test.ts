@@ -232,6 +232,27 @@ describe('diversion to another Colmeia', () => {
     assert.match(String(failed.items[0]!.data!.error), /the scale is broken/);
   });
 
+  test('an attempt that another agent gave back in between changes nothing: the next one has the same plan go on', async () => {
+    let calls = 0;
+    workThere(async () => {
+      if (++calls > 2) return { weight: 3 };
+      if (calls === 2) await here.agents.cordon(LOCAL_OPERATOR, 'elsewhere');
+      throw new AgentError('the scale is broken', 'timeout');
+    });
+    await divert();
+    const planId = await submit();
+    await until(async () => (await ticketOf(planId)).error_message !== null);
+    const agent_id = 'elsewhere-too';
+    await here.agents.register(LOCAL_OPERATOR, { agent_id, kind: 'service', task_types: TASK_TYPES, capabilities: [] });
+    const { leases } = await here.agents.lease(LOCAL_OPERATOR, agent_id, { max: 1, wait_ms: 5_000 });
+    const { lease_id, fencing_token } = leases[0]!;
+    await here.leases.release(LOCAL_OPERATOR, lease_id, { fencing_token });
+    await here.agents.remove(LOCAL_OPERATOR, agent_id);
+    await here.agents.uncordon(LOCAL_OPERATOR, 'elsewhere');
+    assert.equal(await ended(planId), 'completed');
+    assert.equal((await plansThere(planId)).length, 1);
+  });
+
   test('what no attempt can do fails for good here too; started over by a person, it is a plan of its own', async () => {
     let calls = 0;
     workThere(() => {

@@ -89,7 +89,7 @@ export class ClusterAdapter {
   run = async (ticket: ExecutionTicket, context: AttemptContext): Promise<Record<string, string>> => {
     const { attempt, fencingToken, leaseId } = context;
     const { instance } = this.#options.config.colmeia;
-    const diverted = divertedDecision(ticket, { attempt, fencingToken, instance });
+    const diverted = divertedDecision(ticket, instance);
     const limit = AbortSignal.timeout(Math.min(ticket.sla.timeout_ms, 2 ** 31 - 1));
     const signal = AbortSignal.any([limit, context.signal]);
     const stay = { isThere: this.#heldAtStart.has(leaseId) };

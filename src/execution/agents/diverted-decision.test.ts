@@ -38,10 +38,9 @@ const TICKET: ExecutionTicket = {
   metadata: { instance: 'acme', task_type: 'compile', compensation: 'clean', region: 'eu' },
   schema_version: 1,
 };
-const FIRST = { attempt: 1, fencingToken: 1, instance: null };
 
 test('the other side reads it as a valid decision whose ticket is the same work', () => {
-  const { decision, planId } = divertedDecision(TICKET, FIRST);
+  const { decision, planId } = divertedDecision(TICKET, null);
   const parsed = parseDecision(decision);
   assert.deepEqual([parsed.faults, parsed.warnings], [[], []]);
   assert.deepEqual(checkDecision(parsed.decision!, parsed.plan, Date.parse('2099-01-01')), []);
@@ -59,28 +58,29 @@ test('the other side reads it as a valid decision whose ticket is the same work'
 });
 
 test('all attempts of a ticket are one decision; started over, or of another cluster, it is another', () => {
-  const { planId, decision } = divertedDecision(TICKET, FIRST);
+  const { planId, decision } = divertedDecision(TICKET, null);
   const later = { ...TICKET, status: 'PENDING', retry_count: 4, started_at: 9, error_message: 'x' } as const;
-  assert.deepEqual(divertedDecision(later, { attempt: 5, fencingToken: 5, instance: null }).decision, decision);
+  assert.deepEqual(divertedDecision(later, null).decision, decision);
   const others = [
-    divertedDecision(TICKET, { attempt: 1, fencingToken: 6, instance: null }),
-    divertedDecision({ ...TICKET, ticket_id: '2s-1' }, FIRST),
-    divertedDecision({ ...TICKET, created_at: 1 }, FIRST),
-    divertedDecision({ ...TICKET, metadata: { instance: 'other' } }, FIRST),
+    divertedDecision({ ...TICKET, sla: { ...TICKET.sla, deadline: TICKET.sla.deadline + 1 } }, null),
+    divertedDecision({ ...TICKET, compensation_ticket_id: '2s-1' }, null),
+    divertedDecision({ ...TICKET, ticket_id: '2s-1' }, null),
+    divertedDecision({ ...TICKET, created_at: 1 }, null),
+    divertedDecision({ ...TICKET, metadata: { instance: 'other' } }, null),
   ];
-  assert.equal(new Set([planId, ...others.map((other) => other.planId)]).size, 5);
+  assert.equal(new Set([planId, ...others.map((other) => other.planId)]).size, 6);
 });
 
 test('the company is the configured one, or that of the same name', () => {
-  assert.equal(divertedDecision(TICKET, FIRST).instance, 'acme');
-  const mapped = divertedDecision(TICKET, { ...FIRST, instance: 'acme-eu' });
+  assert.equal(divertedDecision(TICKET, null).instance, 'acme');
+  const mapped = divertedDecision(TICKET, 'acme-eu');
   assert.equal(mapped.instance, 'acme-eu');
   assert.equal((mapped.decision.metadata as Record<string, string>).instance, 'acme-eu');
 });
 
 test('each diversion adds a hop to those before it', () => {
   const taskOf = (ticket: ExecutionTicket): Record<string, string> =>
-    parseDecision(divertedDecision(ticket, FIRST).decision).plan!.tasks[0]!.metadata;
+    parseDecision(divertedDecision(ticket, null).decision).plan!.tasks[0]!.metadata;
   const second = { ...TICKET, ticket_id: '9-0', plan_id: 'p2', metadata: { ...taskOf(TICKET), instance: 'b' } };
   const third = { ...TICKET, metadata: taskOf(second) };
   assert.deepEqual(

@@ -35,19 +35,17 @@ function isHop(value: unknown): value is Hop {
 
 /**
  * A ticket as a decision of one approved task for another cluster. The same run of a ticket is always the same decision,
- * so that it may be sent again: all its attempts share one plan there. `fence - attempt` changes only when a person had
- * the ticket start over, perhaps after it was undone: that is a plan of its own.
+ * so that it may be sent again: all its attempts and copies share one plan there. A ticket that a person had start over
+ * has a deadline of its own, and after it was undone names what undid it: that is a plan of its own. `instance`: company
+ * there; null = that of the same name.
  */
-export function divertedDecision(
-  ticket: ExecutionTicket,
-  { attempt, fencingToken, instance }: { attempt: number; fencingToken: number; instance: string | null },
-): Diverted {
+export function divertedDecision(ticket: ExecutionTicket, instance: string | null): Diverted {
   const company = ticket.metadata.instance ?? '';
-  const { ticket_id, plan_id, created_at } = ticket;
+  const { ticket_id, plan_id, created_at, compensation_ticket_id } = ticket;
   const target = instance ?? company;
-  const run = fencingToken - attempt;
-  const digest = createHash('sha256').update(JSON.stringify([company, plan_id, ticket_id, created_at]));
-  const planId = `diverted-${ticket_id}-${digest.digest('hex').slice(0, 16)}${run > 0 ? `-${run}` : ''}`;
+  const run = [company, plan_id, ticket_id, created_at, ticket.sla.deadline, compensation_ticket_id];
+  const digest = createHash('sha256').update(JSON.stringify(run)).digest('hex');
+  const planId = `diverted-${ticket_id}-${digest.slice(0, 16)}`;
   const hops = [...hopsOf(ticket), { company, plan_id, ticket_id, created_at } satisfies Hop];
   const origin = { origin_instance: company, origin_plan_id: plan_id, origin_ticket_id: ticket_id };
   const plan = planOf(ticket, planId, { ...origin, [HOPS]: JSON.stringify(hops) });

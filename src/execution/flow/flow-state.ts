@@ -74,7 +74,7 @@ export type TicketNote = {
   lost?: number;
   /** Replaced by a later revision of the plan. */
   superseded?: true;
-  /** Number of the ticket that undoes it. */
+  /** Number of the ticket that undoes it, or undid it last. */
   undoneBy?: number;
   /** Its compensation failed for good. */
   undoFailed?: true;

@@ -46,7 +46,9 @@ describe('retrying a plan', () => {
       .fail(4, 1)
       .run(5, 2)
       .do({ type: 'retried', at: 10 });
+    assert.equal(run.state.tickets[0].note?.undoneBy, 2);
     assert.equal(run.run(11, 0).lease(13, 1).fail(14, 1).run(15, 3).state.status, 'compensated');
+    assert.equal(run.state.tickets[0].note?.undoneBy, 3);
   });
 
   it('refuses a plan that is open, completed or rejected', () => {

@@ -37,6 +37,8 @@ function beginAgain(draft: Draft, n: number, deadline: number): void {
   const { status, note: was } = draft.tickets[n];
   const note: TicketNote = {};
   if (was?.approved) note.approved = true;
+  // Who is given it again sees that this is not the work that was undone.
+  if (was?.undoneBy !== undefined) note.undoneBy = was.undoneBy;
   if (was?.redone || status === 'compensated') note.redone = true;
   setTicket(draft, n, {
     status: 'waiting',
