@@ -7,7 +7,7 @@ import { Heap } from '../src/platform/heap.ts';
 
 const FILE = path.resolve(import.meta.dirname, '../../shared/data/workflows/stg-120.jsonl');
 const SPEEDS = [0.5, 0.75, 1, 1, 1.5, 2];
-const AGENTS = 64;
+export const AGENTS = 64;
 const WAVE_SECONDS = 3 * 3_600;
 const UNIT = 10;
 const WEIGHTS = [4, 4, 2, 2, 2, 1, 1, 1, 1, 1];

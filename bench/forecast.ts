@@ -13,7 +13,15 @@ import { defaultsOf } from '../src/execution/scheduling/setting.ts';
 import { SLA_WARNING_SETTINGS, slaWarning } from '../src/execution/scheduling/models/sla-warning.ts';
 import { simulatedSpec } from '../src/execution/scheduling/simulation/scenario.ts';
 import { recordedWorkflows } from '../test/workflows/recorded-workflow.ts';
-import { CAPACITY, readGraphs, simulateCompanies, type Company, type Graph, type Job } from './company-queues.ts';
+import {
+  AGENTS,
+  CAPACITY,
+  readGraphs,
+  simulateCompanies,
+  type Company,
+  type Graph,
+  type Job,
+} from './company-queues.ts';
 import { BLOCK, p90Row, percent, worstBlock } from './coverage.ts';
 import { benchDurations } from './forecast-durations.ts';
 import type { BenchContext } from './row.ts';
@@ -66,6 +74,14 @@ function backlogMs(job: Job, now: number): number {
   for (const { estimate, startedAt, speed } of job.running)
     sum += leftMs({ expectedMs: estimate * 1_000, elapsedMs: (now - startedAt!) * speed * 1_000 });
   return sum;
+}
+
+/** When the first agent is free, ms from now. */
+function freeInMs(companies: readonly Company[], now: number): number {
+  const running = companies.flatMap(({ open }) => [...open].flatMap((job) => [...job.running]));
+  if (running.length < AGENTS) return 0;
+  const left = running.map(({ estimate, startedAt, speed }) => (startedAt! + estimate / speed - now) * 1_000);
+  return Math.max(0, Math.min(...left));
 }
 
 const sumOf = <T>(items: Iterable<T>, of: (item: T) => number): number =>
@@ -126,7 +142,7 @@ function benchStartAndFinish({ add }: BenchContext, name: string, graphs: readon
         const task = tasks[turn++ % tasks.length]!;
         const queue = queueOf(job, companies, now, readyMs);
         queue.aheadMs += sumOf(job.ready.slice(0, job.ready.indexOf(task)), (before) => before.estimate * 1_000);
-        made('start', `${job.id}/${task.n}`, job.company, now, forecastStart(queue));
+        made('start', `${job.id}/${task.n}`, job.company, now, forecastStart(queue, freeInMs(companies, now)));
       },
       started: (job, task, now) => happened('start', `${job.id}/${task.n}`, now),
       ended: (job, task, now) => {

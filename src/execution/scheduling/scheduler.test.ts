@@ -300,7 +300,7 @@ describe('Scheduler, placement', () => {
 });
 
 describe('Scheduler, for people', () => {
-  it('says why a ticket waits: position, filters, candidates, caps, when it should start', () => {
+  it('says why a ticket waits: position, filters, candidates, caps, when an agent is free', () => {
     const scheduler = make({ ...adaptive, caps: { ...adaptive.caps, running: 1 } });
     const agents = [schedulerAgent({ key: 'one' }), schedulerAgent({ key: 'other', types: ['TEST'] })];
     for (const agent of agents) scheduler.setAgent(agent);
@@ -308,7 +308,7 @@ describe('Scheduler, for people', () => {
     given(scheduler, agents);
     const why = scheduler.why(3, 0, NOW)!;
     assert.deepEqual(why.position, { inClass: 2, of: 2, overall: 2 });
-    assert.deepEqual(why.ahead, { tickets: 1, byCompany: { acme: 1 }, workMs: 10_000 });
+    assert.deepEqual(why.ahead, { tickets: 1, byCompany: { acme: 1 }, workMs: 10_000, ownMs: 10_000 });
     assert.deepEqual(
       why.filters.filter(({ removed }) => removed > 0).map(({ filter, removed }) => [filter, removed]),
       [['task-type', 1]],
@@ -318,8 +318,7 @@ describe('Scheduler, for people', () => {
       [['one', NOW + 10_000]],
     );
     assert.deepEqual(why.caps, [{ name: 'running', limit: 1, running: 1 }]);
-    assert.equal(why.start!.p50, NOW + 10_000);
-    assert.equal(why.start!.p90, NOW + 30_000);
+    assert.equal(why.freeAt, NOW + 10_000);
     assert.equal(why.company.running, 1);
     assert.equal(why.company.eligible, true);
     assert.equal(scheduler.why(1, 0, NOW), null);
@@ -330,7 +329,7 @@ describe('Scheduler, for people', () => {
     scheduler.add(readyTicket({ plan: 1, needs: ['gpu'] }), NOW);
     scheduler.setAgent(schedulerAgent({}));
     const why = scheduler.why(1, 0, NOW)!;
-    assert.equal(why.start, null);
+    assert.equal(why.freeAt, null);
     assert.equal(why.filters.find(({ filter }) => filter === 'capability')!.removed, 1);
   });
 

@@ -193,7 +193,6 @@ export class Scheduler {
       fleet: this.#fleet,
       placement: this.#placement,
       policy: this.#cycle.policy,
-      estimates: this.#estimates,
       moment: { ...this.#cycle.moment, now },
       waiting: this.size,
       lagMs,

@@ -15,7 +15,13 @@ export type Why = {
   position: { inClass: number; /** Tickets of the class. */ of: number; overall: number };
   /** Since when it can run, epoch ms. */
   since: number;
-  ahead: { tickets: number; byCompany: Record<string, number>; /** Expected running time of it. */ workMs: number };
+  ahead: {
+    tickets: number;
+    byCompany: Record<string, number>;
+    /** Expected running time of it, and of what is its own company's. */
+    workMs: number;
+    ownMs: number;
+  };
   agents: number;
   /** How many agents each filter removes, in the order of the policy; what is removed once is not counted again. */
   filters: { filter: FilterName; what: string; removed: number }[];
@@ -27,8 +33,8 @@ export type Why = {
   /** It cannot meet its deadline any more, and stands behind those that can. */
   doomed: boolean;
   company: { lagMs: number; allowedMs: number; eligible: boolean; running: number; waiting: number; mode: Mode };
-  /** When it should start, epoch ms; null = no agent can do it. */
-  start: { p50: number; p90: number } | null;
+  /** When the first agent that may have it is free, epoch ms; null = there is none. */
+  freeAt: number | null;
 };
 
 export type WhyInputs = {
@@ -36,7 +42,6 @@ export type WhyInputs = {
   fleet: Fleet;
   placement: Placement;
   policy: Policy;
-  estimates: Estimates;
   moment: FilterMoment;
   /** All that waits. */
   waiting: number;
@@ -84,7 +89,7 @@ export const slownessOf = (estimates: Estimates, type: string, agent: string, no
 
 /** O(tickets of the class + agents): computed when a person asks, kept nowhere. */
 export function whyOf(inputs: WhyInputs): Why {
-  const { entry, fleet, placement, policy, estimates, moment, waiting, lagMs } = inputs;
+  const { entry, fleet, placement, policy, moment, waiting, lagMs } = inputs;
   const { line, ticket } = entry;
   const { class: of, account } = line;
   const { now } = moment;
@@ -100,11 +105,6 @@ export function whyOf(inputs: WhyInputs): Why {
     busyUntil: state.runs.size < state.agent.concurrency ? null : state.runs.peek()!.end,
   }));
   candidates.sort((a, b) => (a.busyUntil ?? now) - (b.busyUntil ?? now) + a.costMs - b.costMs);
-  const { capacity } = backlogOf(of, estimates, now);
-  const waitMs = Math.max(ahead.workMs / Math.max(capacity, 1e-9), soonest(candidates, now) - now);
-  const spread =
-    estimates.upper(ticket.spec, ticket.instance, null, 0.9, now) /
-    Math.max(1, estimates.upper(ticket.spec, ticket.instance, null, 0.5, now));
   return {
     class: of.key,
     since: ticket.readyAt,
@@ -126,10 +126,8 @@ export function whyOf(inputs: WhyInputs): Why {
       waiting: account.lines.reduce((sum, each) => sum + each.entries.size, 0),
       mode: account.mode,
     },
-    start:
-      capacity === 0 || candidates.length === 0
-        ? null
-        : { p50: now + waitMs, p90: now + waitMs * Math.min(10, Math.max(1, spread)) },
+    freeAt:
+      candidates.length === 0 ? null : Math.max(now, Math.min(...candidates.map(({ busyUntil }) => busyUntil ?? now))),
   };
 }
 
@@ -139,6 +137,7 @@ function aheadOf(entry: Entry): Why['ahead'] {
   const byCompany: Record<string, number> = {};
   let tickets = 0;
   let workMs = 0;
+  let ownMs = 0;
   for (const other of line.class.lines) {
     let count = 0;
     const sameOrder = line.account.mode === other.account.mode;
@@ -148,11 +147,12 @@ function aheadOf(entry: Entry): Why['ahead'] {
       if (!before) continue;
       count++;
       workMs += each.base;
+      if (other === line) ownMs += each.base;
     }
     if (count > 0) byCompany[other.account.instance] = count;
     tickets += count;
   }
-  return { tickets, byCompany, workMs };
+  return { tickets, byCompany, workMs, ownMs };
 }
 
 function filterAgents({ entry, fleet, policy, moment }: WhyInputs): { removed: Why['filters']; left: AgentState[] } {
@@ -171,10 +171,4 @@ function filterAgents({ entry, fleet, policy, moment }: WhyInputs): { removed: W
     left = kept;
   }
   return { removed, left };
-}
-
-function soonest(candidates: readonly { busyUntil: number | null }[], now: number): number {
-  let least = Infinity;
-  for (const { busyUntil } of candidates) least = Math.min(least, busyUntil ?? now);
-  return Math.max(now, least === Infinity ? now : least);
 }

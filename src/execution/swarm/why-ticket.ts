@@ -3,6 +3,7 @@ import { attemptsOf } from '../flow/attempt.ts';
 import { isOpen, type PlanState } from '../flow/flow-state.ts';
 import type { LivePlan } from '../flow/live-plan.ts';
 import { ticketIdOf } from '../plans/plan.ts';
+import { forecastStart } from '../scheduling/models/plan-forecast.ts';
 import { typeOf } from '../scheduling/outcome.ts';
 import type { Why } from '../scheduling/why.ts';
 import type { CompanyStanding, WhyQueue, WhyView } from './scheduling-views.ts';
@@ -32,7 +33,7 @@ export function whyTicket(
     waits_for: waitsFor(plan, state, n, starts),
     queue: why === null ? null : queueOf(swarm, why),
     company: why === null ? null : companyOf(swarm, instance, why),
-    forecast_start: why === null ? null : startOf(swarm, instance, why, now),
+    forecast_start: why === null ? null : startOf(swarm, plan, n, why, now),
   };
 }
 
@@ -117,8 +118,18 @@ function companyOf(swarm: Swarm, instance: string, { company }: Why): CompanySta
 }
 
 /** With what was learned of how right such forecasts were. */
-function startOf(swarm: Swarm, instance: string, { start }: Why, now: number): WhyView['forecast_start'] {
-  if (start === null) return null;
-  const { p50, p90 } = swarm.forecastError.range('start', instance, Math.max(0, start.p50 - now));
+function startOf(
+  swarm: Swarm,
+  { instance, specs }: LivePlan,
+  n: number,
+  { ahead, freeAt }: Why,
+  now: number,
+): WhyView['forecast_start'] {
+  const { scheduler } = swarm;
+  const slots = scheduler.capacityFor(specs[n], now);
+  if (freeAt === null || slots === 0) return null;
+  const others = swarm.otherLoads(instance, now);
+  const queue = { aheadMs: ahead.ownMs, weight: scheduler.weightOf(instance), others, slots };
+  const { p50, p90 } = swarm.forecastError.range('start', instance, forecastStart(queue, freeAt - now));
   return { p50: Math.round(now + p50), p90: Math.round(now + p90) };
 }

@@ -66,7 +66,8 @@ describe('forecastPlan', () => {
     assert.equal(forecast.soonestMs, 500);
     assert.deepEqual(forecast.parts, { aheadMs: 1_000, ownMs: 1_000, criticalPathMs: 100, slots: 2 });
     assert.deepEqual([...forecastStarts(tickets, alone(2, 1_000)).values()].slice(0, 3), [500, 550, 600]);
-    assert.equal(forecastStart(alone(2, 1_000)), 500);
+    assert.equal(forecastStart(alone(2, 1_000), 0), 500);
+    assert.equal(forecastStart(alone(2, 1_000), 700), 700, 'no agent is free before');
   });
 
   it('counts of running tickets only what is left, and a little when they are over their time', () => {
@@ -87,7 +88,7 @@ describe('forecastPlan', () => {
   it('says never when nobody can do it, and now when nothing is left', () => {
     assert.equal(forecastPlan([ticket(0, 100), ticket(1, 100)], alone(0)).finishMs, Infinity);
     assert.deepEqual([forecastPlan([], alone(0)).finishMs, forecastPlan([], alone(4)).soonestMs], [0, 0]);
-    assert.equal(forecastStart(alone(0, 1)), Infinity);
+    assert.equal(forecastStart(alone(0, 1), 0), Infinity);
   });
 
   it('takes a chain of 20,000 in any order of its tickets', () => {

@@ -91,8 +91,9 @@ export function forecastStarts(tickets: readonly OpenTicket[], queue: CompanyQue
   return starts;
 }
 
-/** When one ticket starts that waits for nothing but its turn, ms from now. */
-export const forecastStart = (queue: CompanyQueue): number => flowMs(queue, queue.aheadMs, 0).ms;
+/** When one ticket starts that waits for nothing but its turn and an agent, of which the first is free in `freeInMs`; ms from now. */
+export const forecastStart = (queue: CompanyQueue, freeInMs: number): number =>
+  Math.max(freeInMs, flowMs(queue, queue.aheadMs, 0).ms);
 
 /**
  * `waitingMs` of work through the company's share, besides a path that takes `pathMs` on its own. The longer it takes the more
