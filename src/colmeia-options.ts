@@ -132,6 +132,12 @@ function keyOfVariable(value: Secret): Buffer {
   }
 }
 
+/** Where exports of companies lie; null = nowhere. */
+export function exportsFolderOf({ exportsFolder, instancesFolder = null }: ColmeiaOptions): string | null {
+  if (exportsFolder !== undefined) return exportsFolder;
+  return instancesFolder === null ? null : path.join(path.dirname(instancesFolder), 'exports');
+}
+
 /** For what lies on disk while an operation on a company runs: beside the exports or the data, else where the system keeps such. */
 export function workFolderOf({ exportsFolder, instancesFolder, dataFolder }: ColmeiaOptions): string {
   const beside = exportsFolder ?? instancesFolder ?? dataFolder ?? null;

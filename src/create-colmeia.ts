@@ -1,5 +1,11 @@
 import type { Colmeia } from './colmeia.ts';
-import { DEFAULT_POLICY, masterKeySourceOf, workFolderOf, type ColmeiaOptions } from './colmeia-options.ts';
+import {
+  DEFAULT_POLICY,
+  exportsFolderOf,
+  masterKeySourceOf,
+  workFolderOf,
+  type ColmeiaOptions,
+} from './colmeia-options.ts';
 import { openInstances } from './coordination/instances/open-instances.ts';
 import { NO_ACCOUNTS } from './coordination/instances/outside-sites.ts';
 import { startStatistics } from './coordination/instances/statistics.ts';
@@ -211,6 +217,8 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     dataFolder,
     instancesFolder: options.instancesFolder ?? null,
     workFolder: workFolderOf(options),
+    exportsFolder: exportsFolderOf(options),
+    version: VERSION,
     shared: { ...NO_ACCOUNTS, ...options.accounts },
     owned: () => engine.ownedCompanies(),
     silentMs: Math.max(LEAST_SILENT_MS, registry.leaseDurationMs),

@@ -36,7 +36,7 @@ import { foundInstance, instanceExists } from './life/create-instance.ts';
 /** What the other rooms of this folder add. */
 export type MoreOfInstances = Pick<
   Instances,
-  'importFrom' | 'validate' | 'context' | 'differences' | 'reconcile' | 'owners'
+  'importFrom' | 'exports' | 'validate' | 'context' | 'differences' | 'reconcile' | 'owners'
 >;
 
 /** Of the fleet itself: it may not go, and keeps its name. */
@@ -224,13 +224,16 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       const { kind, state, instance } = await mayChange(who, id);
       if (kind === 'create' && state === 'completed')
         throw new ColmeiaError('OPERATION_STATE', `"${instance}" is there: delete it`);
+      const made = kind === 'clone' || kind === 'import' ? await findInstance(store, COORDINATOR, instance) : null;
+      if (state === 'completed' && (made?.statistics.plans_received ?? 0) > 0)
+        throw new ColmeiaError('OPERATION_STATE', `"${instance}" has worked since: delete it`);
       return operations.undo(id, actorOf(who));
     },
   };
 }
 
 /** The database of a company that was renamed keeps its old name, which no other company can have then. */
-async function mustBeFree({ store }: InstanceParts, name: string, except = ''): Promise<void> {
+export async function mustBeFree({ store }: InstanceParts, name: string, except = ''): Promise<void> {
   const [row] = await store.read(COORDINATOR, (sql) =>
     sql.query('select instance from instance_resource where kind = $1 and id = $2 and instance <> $3', [
       PLACE_KIND,

@@ -122,6 +122,18 @@ export type OperationPlan = {
   obstacles: CompanyFault[];
 };
 
+/** A file in the exports folder. */
+export type ExportView = {
+  file: string;
+  bytes: number;
+  created_at: string;
+  /** The company that is in it, and the version of Colmeia that wrote it; null = see `fault`. */
+  instance: string | null;
+  colmeia: string | null;
+  /** Why it is no export that can be used, as far as its beginning tells; null = nothing is wrong there. */
+  fault: string | null;
+};
+
 /** A folder and the registry say different things, or one of them says nothing. */
 export type InstanceDifference = {
   name: string;
@@ -171,6 +183,13 @@ export type Instances = {
   exportTo(who: Principal, name: string): Promise<OperationView>;
   /** `file`: name of a file in the exports folder of the home. */
   importFrom(who: Principal, request: { file: string; name?: string }): Promise<OperationView>;
+  /** Files of exports, for operators. Where there are none: INSTANCE_STATE. */
+  exports: {
+    list(who: Principal, query: PageQuery): Promise<Page<ExportView>>;
+    /** Where the file lies on the machine of the server. Throws INVALID_REQUEST when it is not there. */
+    path(who: Principal, file: string): Promise<string>;
+    remove(who: Principal, file: string): Promise<void>;
+  };
   validate(who: Principal, name: string): Promise<ValidationReport>;
   /** Its files and settings as code needs them; secrets are only names. Throws INSTANCE_STATE where companies have no files. */
   context(who: Principal, name: string): Promise<InstanceContext>;

@@ -1,4 +1,3 @@
-import { ColmeiaError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/clock.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import type { Secret } from '../../platform/secret.ts';
@@ -19,6 +18,10 @@ import { renameInstance } from './life/rename-instance.ts';
 import { openHealth } from './open-health.ts';
 import { Operations, type OperationsOptions } from './operations/operations.ts';
 import { OutsideSites, type SharedAccounts } from './outside-sites.ts';
+import { exportInstance, exportLast } from './portable/export-instance.ts';
+import { importInstance } from './portable/import-instance.ts';
+import { portableOperations } from './portable/portable-operations.ts';
+import type { PortableParts } from './portable/portable-parts.ts';
 import { differencesOf, reconcile } from './reconcile-instances.ts';
 
 export type InstancesOptions = Pick<
@@ -36,6 +39,10 @@ export type InstancesOptions = Pick<
     shared: SharedAccounts;
     /** For what lies on disk while an operation runs. */
     workFolder: string;
+    /** Where exports lie; null = nowhere. */
+    exportsFolder: string | null;
+    /** Of Colmeia, for exports. */
+    version: string;
     /** Companies whose health this process looks after. */
     owned: () => string[];
   };
@@ -74,13 +81,17 @@ export async function openInstances(options: InstancesOptions): Promise<{
     accounts: (kept, folder) => sites.accounts(kept, folder),
   };
   const health = openHealth(parts, { random, owned: options.owned, secretNames: (name) => secrets.names(name) });
-  const { workFolder } = options;
+  const { workFolder, exportsFolder, version } = options;
   const validate = (name: string): Promise<ValidationReport> => health.validate(name);
+  const portable: PortableParts = { ...parts, secrets, validate, workFolder, exportsFolder, version };
   operations.define('create', createInstance(parts));
   operations.define('init', initInstance({ ...parts, validate }));
-  operations.define('clone', cloneInstance({ ...parts, secrets, validate, workFolder }));
+  operations.define('clone', cloneInstance(portable));
   operations.define('rename', renameInstance(parts));
-  operations.define('delete', deleteInstance({ ...parts, exportLast: null }));
+  operations.define('export', exportInstance(portable));
+  operations.define('import', importInstance(portable));
+  const last = portable.exportsFolder === null ? null : exportLast.bind(null, portable);
+  operations.define('delete', deleteInstance({ ...parts, exportLast: last }));
   const instances: Instances = instanceOperations(parts, {
     owners: ownerOperations({ store, instances: directory, append }),
     async validate(who, name) {
@@ -89,10 +100,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
     async context(who, name) {
       return health.context((await instances.get(who, name)).name);
     },
-    async importFrom(who) {
-      mustHave(who, 'administer');
-      throw new ColmeiaError('OPERATION_STATE', 'nothing here can import');
-    },
+    ...portableOperations(portable),
     async differences(who) {
       mustLook(who);
       return differencesOf(parts, null);

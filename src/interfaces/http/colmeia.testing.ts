@@ -277,6 +277,11 @@ export function colmeiaDouble(
       remove: async () => companyOperation,
       rename: async () => companyOperation,
       exportTo: async () => companyOperation,
+      exports: {
+        list: async () => ({ items: [], next: null }),
+        path: async () => '/tmp/acme.colmeia',
+        remove: async () => {},
+      },
       importFrom: async () => companyOperation,
       validate: async () => ({ name: 'default', health: 'healthy', faults: [], checks: [], validated_at: iso }),
       context: async () => Promise.reject(new Error('no route has it')),

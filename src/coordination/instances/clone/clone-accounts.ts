@@ -1,7 +1,6 @@
 import { readFiles } from '../company-files.ts';
 import type { InstanceParts } from '../instance-parts.ts';
 import { findInstance } from '../instance-store.ts';
-import type { ProjectAccount } from '../outside-accounts.ts';
 
 const COORDINATOR = { as: 'coordinator' } as const;
 
@@ -22,14 +21,4 @@ export function accountsOfClone(parts: InstanceParts, source: string): InstanceP
       keys: own.keys,
     };
   };
-}
-
-/** Orders of issues by key, for pages that show them. */
-export async function ordersOf(
-  jira: ProjectAccount | string,
-  key: string | undefined,
-): Promise<(key: string) => number | null> {
-  if (typeof jira === 'string' || key === undefined) return () => null;
-  const orders = await jira.orders(key);
-  return (issue) => orders.get(issue) ?? null;
 }

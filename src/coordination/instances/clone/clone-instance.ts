@@ -1,19 +1,18 @@
 import path from 'node:path';
 import { ColmeiaError } from '../../../platform/errors.ts';
 import { noInstance } from '../../../trust/identity/may.ts';
-import { SYSTEM_INSTANCE } from '../../../trust/identity/principal.ts';
 import { folderOf, hasFiles, readFiles, removeFiles } from '../company-files.ts';
 import { placeOf } from '../company-place.ts';
-import { findInstance, insertInstance, readMore, setState, type KeptInstance } from '../instance-store.ts';
+import { findInstance, type KeptInstance } from '../instance-store.ts';
 import { instanceExists } from '../life/create-instance.ts';
-import { initInstance } from '../life/init-instance.ts';
 import type { OperationDefinition } from '../operations/step.ts';
 import { carryFiles, writeDocument } from '../portable/carry-files.ts';
+import { removeTarget } from '../portable/remove-target.ts';
+import { activateTarget, registerTarget, runInitStep } from '../portable/target-steps.ts';
 import { accountsOfClone } from './clone-accounts.ts';
 import type { CloneContext, CloneInput, CloneMemory, CloneParts, CloneStep } from './clone-parts.ts';
 import { contentStep, newAccountCopy } from './copy-content.ts';
 import { planClone } from './plan-clone.ts';
-import { removeTarget } from './remove-target.ts';
 import { surveySource } from './survey-source.ts';
 import { shortFingerprint, takeProof } from './take-proof.ts';
 
@@ -97,25 +96,9 @@ const filesStep = (parts: CloneParts): CloneStep => ({
 
 const registryStep = (parts: CloneParts): CloneStep => ({
   name: 'registry',
-  async run({ instance, input, memory, keep, by, operationId }) {
-    const { tier, strategy, template, budgetUsd } = await keptOf(parts, input.source);
-    const isThere = (await findInstance(parts.store, COORDINATOR, instance)) !== null;
-    if (isThere && !memory.registers) throw instanceExists(instance);
-    if (!isThere) {
-      await keep({ registers: true });
-      const row = { name: instance, tier, strategy, template, budgetUsd, folder: null };
-      const data = { name: instance, tier, strategy, template, budget_usd: budgetUsd, cloned_from: input.source };
-      const statements = [...insertInstance(row), setState(instance, ['active'], 'paused')];
-      const event = { type: 'instance.created', by, data: { ...data, operation: operationId } };
-      await parts.append(SYSTEM_INSTANCE, [event], statements).catch(async (error: unknown) => {
-        // Should the answer be lost and the row be there, it is gone on with.
-        if ((await findInstance(parts.store, COORDINATOR, instance)) !== null) return;
-        await keep({ registers: false });
-        throw error;
-      });
-    }
-    await parts.directory.changed(instance);
-    await parts.flow.found(instance);
+  async run(context) {
+    const source = await keptOf(parts, context.input.source);
+    await registerTarget(parts, context, source, { cloned_from: source.name });
   },
   async undo(context) {
     if (!context.memory.registers) return;
@@ -141,8 +124,7 @@ function initStep(parts: CloneParts, name: string, isWanted: (memory: CloneMemor
     async run(context: CloneContext) {
       if (!isWanted(context.memory)) return context.progress('the source has none');
       const accounts = accountsOfClone(parts, context.input.source);
-      const step = initInstance({ ...parts, accounts }).steps.find((one) => one.name === name)!;
-      return step.run(context);
+      return runInitStep({ ...parts, accounts }, name, context);
     },
   };
 }
@@ -184,18 +166,5 @@ const proofStep = (parts: CloneParts): CloneStep => ({
 
 const activateStep = (parts: CloneParts): CloneStep => ({
   name: 'activate',
-  async run({ instance, input, by, operationId, progress }) {
-    const kept = await keptOf(parts, instance);
-    if (kept.state === 'paused') {
-      const data = { cloned_from: input.source, operation: operationId };
-      await parts.append(
-        instance,
-        [{ type: 'instance.resumed', by, why: 'it is proved', data }],
-        [setState(instance, ['paused'], 'active')],
-      );
-      await parts.directory.changed(instance);
-    }
-    const { resources } = await readMore(parts.store, COORDINATOR, instance);
-    progress(`${resources.length - 1} resources of its own`);
-  },
+  run: (context) => activateTarget(parts, context, `the clone of ${context.input.source} is proved`),
 });

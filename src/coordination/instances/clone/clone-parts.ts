@@ -3,6 +3,7 @@ import type { InstanceParts } from '../instance-parts.ts';
 import type { ResourceView, ValidationReport } from '../instance-views.ts';
 import type { Step, StepContext } from '../operations/step.ts';
 import type { CopyCounts, CopyMemory } from '../outside-accounts.ts';
+import type { TargetMemory } from '../portable/target-steps.ts';
 import type { CloneProof } from './clone-proof.ts';
 import type { RecordDigests } from './compare-records.ts';
 
@@ -20,9 +21,7 @@ export type AccountCopy = {
   counts: CopyCounts | null;
 };
 
-export type CloneMemory = {
-  laysOut?: boolean;
-  registers?: boolean;
+export type CloneMemory = TargetMemory & {
   /** Names that the source's files refer to. */
   secrets?: string[];
   database?: { frozenAt: string; freezeMs: number; tables: number; rows: number; fingerprint: DatabaseFingerprint };
@@ -34,8 +33,6 @@ export type CloneMemory = {
   off?: string[];
   health?: string;
   proof?: CloneProof;
-  /** What the removal of the target knows, when it is undone. */
-  removal?: Record<string, unknown>;
 };
 
 export type CloneStep = Step<CloneInput, CloneMemory>;

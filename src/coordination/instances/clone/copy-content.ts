@@ -2,7 +2,8 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import { readFiles } from '../company-files.ts';
 import { findInstance, readMore } from '../instance-store.ts';
 import { NEW_COPY } from '../outside-accounts.ts';
-import { accountsOfClone, ordersOf } from './clone-accounts.ts';
+import { ordersOf } from '../portable/issue-orders.ts';
+import { accountsOfClone } from './clone-accounts.ts';
 import type { AccountCopy, CloneContext, CloneParts, CloneStep } from './clone-parts.ts';
 import { digestRecords } from './compare-records.ts';
 

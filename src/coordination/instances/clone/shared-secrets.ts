@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { Redactor } from '../../../trust/secrets/redact.ts';
+import { redactorOf } from '../portable/company-redactor.ts';
 import { readTreeFile, type CompanyTree } from '../portable/company-tree.ts';
 import type { CloneParts } from './clone-parts.ts';
 
@@ -36,11 +36,7 @@ export async function filesWithSecrets(
   folder: string,
   tree: CompanyTree,
 ): Promise<string[]> {
-  const redactor = new Redactor();
-  for (const name of await secrets.names(instance)) {
-    const value = await secrets.reveal(instance, name);
-    if (value !== null) redactor.learn(value);
-  }
+  const redactor = await redactorOf(secrets, instance);
   const found: string[] = [];
   for (const { path: file, bytes } of tree.files) {
     if (bytes > MOST_BYTES) continue;

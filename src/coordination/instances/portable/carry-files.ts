@@ -43,7 +43,7 @@ export async function carryFiles({ from, to, instancesFolder, name, formerName, 
     for (const folder of ['', ...COMPANY_FOLDERS]) await makeFolder(path.join(draft, folder));
     for (const { path: file } of (await listTree(from)).files) {
       signal.throwIfAborted();
-      if (!isJson(file)) await copyFile(from, draft, file);
+      if (!isJson(file)) await copyTreeFile(from, draft, file);
       else
         await fs.writeFile(
           path.join(draft, file),
@@ -86,7 +86,8 @@ export async function carriedEnv(folder: string): Promise<string> {
 
 export const isJson = (file: string): file is JsonFileName => (JSON_FILES as string[]).includes(file);
 
-async function copyFile(from: string, draft: string, file: string): Promise<void> {
+/** A file of a tree, with its right to be executed. */
+export async function copyTreeFile(from: string, draft: string, file: string): Promise<void> {
   const target = path.join(draft, file);
   await makeFolder(path.dirname(target));
   const handle = await fs.open(target, 'wx', (await isExecutable(from, file)) ? 0o700 : 0o600);

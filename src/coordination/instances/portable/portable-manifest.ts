@@ -7,7 +7,7 @@ export const FORMAT = 1;
 export const MANIFEST = 'manifest.json';
 
 /** One file of an export. */
-export type Part = { path: string; bytes: number; sha256: string };
+export type Part = { path: string; bytes: number; sha256: string; executable: boolean };
 
 /**
  * What an export holds. Parts: `files/…` as in the company's folder, `database/…` as a dump has it, `jira/…` and `confluence/…` with
@@ -87,6 +87,7 @@ function isPart(value: unknown): value is Part {
   return (
     isObject(value) &&
     isPartPath(value.path) &&
+    typeof value.executable === 'boolean' &&
     isCount(value.bytes) &&
     isText(value.sha256) &&
     /^[0-9a-f]{64}$/.test(value.sha256)

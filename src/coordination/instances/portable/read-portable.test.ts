@@ -22,7 +22,12 @@ const TEXTS: Record<string, string> = {
   'database/rows/0.jsonl': '"(1,2)"\n'.repeat(2_000),
 };
 const partOf = (name: string, text: string): Part => {
-  return { path: name, bytes: Buffer.byteLength(text), sha256: createHash('sha256').update(text).digest('hex') };
+  return {
+    path: name,
+    bytes: Buffer.byteLength(text),
+    sha256: createHash('sha256').update(text).digest('hex'),
+    executable: false,
+  };
 };
 const manifestOf = (parts: Part[], more: object = {}): Manifest => ({
   format: 1,

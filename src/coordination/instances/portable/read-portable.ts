@@ -163,11 +163,11 @@ class Reading {
     throw new ColmeiaError('STORE_FULL', `there is no room for the ${this.#total} bytes of the export`);
   }
 
-  async #sinkOf({ path: name }: Part): Promise<Writable> {
+  async #sinkOf({ path: name, executable }: Part): Promise<Writable> {
     if (this.#into === null) return new Writable({ write: (_chunk, _encoding, done) => done() });
     const target = path.join(this.#into, name);
     await fs.promises.mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
-    return fs.createWriteStream(target, { flags: 'wx', mode: 0o600 });
+    return fs.createWriteStream(target, { flags: 'wx', mode: executable ? 0o700 : 0o600 });
   }
 }
 

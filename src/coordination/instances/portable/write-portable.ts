@@ -8,6 +8,7 @@ import { pack as openPack, type Pack } from 'tar-stream';
 import { ColmeiaError } from '../../../platform/errors.ts';
 import type { Redactor } from '../../../trust/secrets/redact.ts';
 import { syncFolder } from '../folder/replace-file.ts';
+import { isExecutable } from './company-tree.ts';
 import { MANIFEST, type Manifest, type Part } from './portable-manifest.ts';
 
 /** Enough of one chunk is looked at with the next one that no secret lies across their border. */
@@ -36,7 +37,7 @@ export async function takeParts(folder: string, redactor: Redactor, signal: Abor
       if (redactor.redact(text) !== text) throw hasSecret(file);
       before = text.slice(-OVERLAP);
     }
-    parts.push({ path: file, bytes, sha256: hash.digest('hex') });
+    parts.push({ path: file, bytes, sha256: hash.digest('hex'), executable: await isExecutable(folder, file) });
   }
   return parts;
 }
