@@ -47,7 +47,7 @@ export function jsonOf(call: VendorCall): Record<string, unknown> {
   return call.body as Record<string, unknown>;
 }
 
-export type UploadedFile = { name: string; type: string; content: Buffer };
+type UploadedFile = { name: string; type: string; content: Buffer };
 
 /** The files of an upload; refuses one without the header against forged calls. */
 export function filesOf(call: VendorCall): UploadedFile[] {

@@ -9,7 +9,7 @@ const PASSING = new Set(['ac:macro-id', 'ac:local-id', 'local-id', 'ri:version-a
 /** Parameters that name a space by its key. */
 const SPACE_PARAMETERS = new Set(['spaceKey', 'space', 'spaces']);
 
-export type PlaceOfPages = {
+type PlaceOfPages = {
   /** Of the site, as `https://acme.atlassian.net`. */
   url: string;
   spaceKey: string;

@@ -80,7 +80,7 @@ export type ReadTerms = {
 };
 
 /** At most 250 pages with their bodies, in the order of the heads; those that are gone are left out. */
-export async function readPages(
+async function readPages(
   api: ConfluenceApi,
   space: Space,
   heads: readonly PageHead[],
@@ -123,7 +123,7 @@ export async function* readAll(
   for (let at = 0; at < heads.length; at += READ) yield* await readPages(api, space, heads.slice(at, at + READ), terms);
 }
 
-export type StoredBody = { title: string; body: string; version: number };
+type StoredBody = { title: string; body: string; version: number };
 
 /** Bodies in storage format, by id. */
 export async function readBodies(

@@ -9,7 +9,7 @@ const CARDS = new Set(['inlineCard', 'blockCard', 'embedCard']);
  * The document with the addresses of its links and cards as `change` gives them; what people wrote as text stays, whatever
  * it looks like. Ids of nodes are counted anew, as Jira makes them up.
  */
-export function withLinks(document: AdfDocument, change: (address: string) => string): AdfDocument {
+function withLinks(document: AdfDocument, change: (address: string) => string): AdfDocument {
   let ids = 0;
   const walk = (node: AdfNode): AdfNode => {
     const attrs = node.attrs === undefined ? undefined : { ...node.attrs };
