@@ -22,6 +22,8 @@ export type Outcome = {
   result: 'completed' | 'failed';
   /** Why it failed; null = it completed. */
   errorClass: ErrorClass | null;
+  /** Nobody answered for it any more, and it used up no retry. */
+  isLost: boolean;
   /** How long it is to be left alone after a failure of class quota; null = nothing was said. */
   retryAfterMs: number | null;
   /** Deadline − end when the ticket is done with; null = it will be tried again. */

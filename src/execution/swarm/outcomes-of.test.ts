@@ -24,10 +24,16 @@ describe('what a journal row teaches', () => {
         ticket: 1,
         data: { agent: 'b', own: true, duration_ms: 5, error_class: 'quota', delay_ms: 700 },
       },
+      {
+        type: 'ticket.retrying',
+        plan: 'p',
+        ticket: 0,
+        data: { agent: 'c', duration_ms: 6, error_class: 'timeout', delay_ms: 700, lost: 1 },
+      },
     );
     const outcomes = outcomesOf(ended, plan);
     assert.deepEqual(
-      outcomes.map(({ type, agent, durationMs, result, errorClass, retryAfterMs, slackMs }) => [
+      outcomes.map(({ type, agent, durationMs, result, errorClass, retryAfterMs, slackMs, isLost }) => [
         type,
         agent,
         durationMs,
@@ -35,10 +41,12 @@ describe('what a journal row teaches', () => {
         errorClass,
         retryAfterMs,
         slackMs,
+        isLost,
       ]),
       [
-        ['BUILD', '$system/a', 40, 'completed', null, null, 9],
-        ['paint', 'acme/b', 5, 'failed', 'quota', 700, null],
+        ['BUILD', '$system/a', 40, 'completed', null, null, 9, false],
+        ['paint', 'acme/b', 5, 'failed', 'quota', 700, null, false],
+        ['BUILD', '$system/c', 6, 'failed', 'timeout', null, null, true],
       ],
     );
     assert.deepEqual([outcomes[0].plan, outcomes[0].at, teaches(ended)], [7, AT.getTime(), true]);

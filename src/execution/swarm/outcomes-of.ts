@@ -38,6 +38,7 @@ export function outcomesOf(
       durationMs: Math.max(0, Number(data.duration_ms) || 0),
       result,
       errorClass: result === 'completed' ? null : ((data.error_class as ErrorClass | undefined) ?? 'transient'),
+      isLost: data.lost !== undefined,
       retryAfterMs: data.error_class === 'quota' && typeof data.delay_ms === 'number' ? data.delay_ms : null,
       slackMs: typeof data.slack_ms === 'number' ? data.slack_ms : null,
     });

@@ -17,6 +17,7 @@ const completed = (type: string, agent: string, at: number, durationMs: number):
   durationMs,
   result: 'completed',
   errorClass: null,
+  isLost: false,
   retryAfterMs: null,
   slackMs: 0,
 });
@@ -48,6 +49,30 @@ describe('knowledge', () => {
     const knowledge = new Knowledge(seededRandom(1));
     knowledge.observe(completed('unheard-of', 'unlucky', 1.7e12, 7_200_000));
     assert.ok(knowledge.factor('unheard-of', 'unlucky', 1.7e12) < 2);
+  });
+
+  it('does not hold against agents what several lose at once, but what one keeps losing', () => {
+    const AT = 1.7e12;
+    const agents = ['a', 'b', 'c', 'd'];
+    const open = (losses: readonly { agent: string; at: number }[]): string[] => {
+      const knowledge = new Knowledge(seededRandom(1));
+      for (const key of agents) knowledge.setAgent(schedulerAgent({ key, concurrency: 8 }));
+      for (const { agent, at } of losses) {
+        knowledge.guards.began(agent, at - 30_000);
+        const lost = { result: 'failed', errorClass: 'timeout', isLost: true } as const;
+        knowledge.observe({ ...completed('BUILD', agent, at, 30_000), ...lost });
+        assert.equal(knowledge.guards.report(agent, at)!.inflight, 0);
+      }
+      return agents.filter((agent) => knowledge.guards.report(agent, AT)!.breaker !== 'closed');
+    };
+    const outage = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((n) => agents.map((agent) => ({ agent, at: AT + 100 * n })));
+    assert.deepEqual(open(outage), []);
+    assert.deepEqual(open(outage.map((loss, n) => ({ ...loss, at: AT - 2_000 * (40 - n) }))), agents, 'each by itself');
+    assert.deepEqual(open(outage.filter(({ agent }) => agent === 'b')), ['b']);
+    const oneByOne = agents.flatMap((agent) =>
+      outage.filter((loss) => loss.agent === agent).map(() => ({ agent, at: AT })),
+    );
+    assert.deepEqual(open(oneByOne), ['a'], 'only the first may have done it itself');
   });
 
   it('does not take the overhead of a busy control plane for an overloaded agent', () => {

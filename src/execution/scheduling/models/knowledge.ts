@@ -36,6 +36,8 @@ const BLAME = 0.9;
 const OVERHEAD_MS = 10;
 /** The same before an agent counts as overloaded: commits and the network may take this long when the control plane is busy. */
 const BUSY_OVERHEAD_MS = 250;
+/** Agents that lose attempts so shortly after one another, ms, have lost them to something between them and us. */
+const OUTAGE_MS = 1_000;
 
 /**
  * What is learned from attempts, joined: how long tickets take on an agent of ordinary speed, how each agent does by type,
@@ -48,6 +50,8 @@ export class Knowledge implements Estimates {
   readonly #random: Random;
   /** Of a company's type: the agent that refused a ticket as poison last. */
   readonly #poisoned = new RecentMap<string>(POISONED);
+  /** The agent that lost an attempt last, and when another one did before it, epoch ms. */
+  #lost = { agent: '', at: -Infinity, otherAt: -Infinity };
 
   constructor(random: Random, settings = knowledgeSettings(), snapshot: KnowledgeSnapshot = {}) {
     this.#random = random;
@@ -98,7 +102,9 @@ export class Knowledge implements Estimates {
   }
 
   /** An attempt ended. What it says of the task is freed of what is known of the agent, and the other way round. */
-  observe({ at, instance, type, spec, agent, durationMs, result, errorClass, retryAfterMs }: Outcome): void {
+  observe(outcome: Outcome): void {
+    const { at, instance, type, spec, agent, durationMs, result, errorClass, retryAfterMs } = outcome;
+    if (this.#isOutage(outcome)) return this.guards.released(agent);
     const ok = result === 'completed';
     const took = Math.max(1, durationMs);
     const ordinary = took / this.trails.factor(type, agent, at) ** BLAME;
@@ -120,6 +126,14 @@ export class Knowledge implements Estimates {
 
   snapshot(): Required<KnowledgeSnapshot> {
     return { durations: this.durations.snapshot(), trails: this.trails.snapshot(), guards: this.guards.snapshot() };
+  }
+
+  /** Whether it was lost when another agent has just lost one too. What the first of them loses counts against it. */
+  #isOutage({ isLost, agent, at }: Outcome): boolean {
+    if (!isLost) return false;
+    const last = this.#lost;
+    this.#lost = { agent, at, otherAt: last.agent === agent ? last.otherAt : last.at };
+    return Math.abs(at - this.#lost.otherAt) <= OUTAGE_MS;
   }
 
   /**

@@ -202,6 +202,7 @@ class Simulation {
       durationMs: this.#at - run.givenAt,
       result,
       errorClass,
+      isLost: false,
       retryAfterMs: null,
       slackMs: again ? null : live.simulated.deadlineAt - this.#at,
     });
