@@ -166,5 +166,11 @@ suite('A copy of Confluence pages', async () => {
     assert.equal(ok, false);
     assert.match(detail, /global permission Create spaces/);
     site.mayCreateSpaces = true;
+    const body = { type: 'known', displayName: 'Bot' };
+    confluence.faults.add({ kind: 'answer', status: 200, body });
+    assert.deepEqual(await account.check(), {
+      ok: true,
+      detail: 'Bot is known; the site does not say whether it may make spaces',
+    });
   });
 });
