@@ -18,6 +18,7 @@ const BENCHES = [
   'latency',
   'http-flow',
   'companies',
+  'company-databases',
   'instances',
   'instance-life',
   'company-hanging',

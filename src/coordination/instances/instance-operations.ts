@@ -10,6 +10,7 @@ import {
   scopeOf,
 } from '../../trust/identity/may.ts';
 import { actorOf, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
+import type { FolderReading } from './folder/read-folder.ts';
 import { folderOf, measureFiles, readFiles } from './company-files.ts';
 import { PLACE_KIND, placeOf } from './company-place.ts';
 import {
@@ -255,25 +256,29 @@ function mustLive({ name, state }: KeptInstance): void {
 }
 
 async function statsOf(parts: InstanceParts, who: Principal, kept: KeptInstance): Promise<InstanceStats> {
-  const folder = folderOf(parts, kept);
-  const [belongings, database, files, reading] = await Promise.all([
+  const place = folderOf(parts, kept);
+  const folder = await readFiles(parts, kept);
+  const [belongings, database, files] = await Promise.all([
     countBelongings(parts.store, scopeOf(who), kept.name),
-    kept.initializedAt === null ? null : databaseOf(parts, kept),
-    folder === null ? null : measureFiles(folder),
-    readFiles(parts, kept),
+    kept.initializedAt === null ? null : databaseOf(parts, kept, folder),
+    place === null ? null : measureFiles(place),
   ]);
   return {
     name: kept.name,
     ...kept.statistics,
     ...belongings,
-    components: reading?.components.length ?? 0,
+    components: folder?.components.length ?? 0,
     database,
     files,
   };
 }
 
-async function databaseOf(parts: InstanceParts, kept: KeptInstance): Promise<InstanceStats['database']> {
-  const inspection = await parts.databases.inspect(await placeOf(parts, kept));
+async function databaseOf(
+  parts: InstanceParts,
+  kept: KeptInstance,
+  folder: FolderReading | null,
+): Promise<InstanceStats['database']> {
+  const inspection = await parts.databases.inspect(await placeOf(parts, kept, { folder }));
   if (!inspection.reachable) return null;
   const sum = (of: 'rows' | 'bytes'): number => inspection.tables.reduce((total, table) => total + table[of], 0);
   return { tables: inspection.tables.length, rows: sum('rows'), bytes: sum('bytes') };
