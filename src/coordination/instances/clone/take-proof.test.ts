@@ -253,7 +253,7 @@ async function openWorld() {
     instancesFolder: home,
     secrets: {
       reveal: async (instance: string, name: string) => secrets.get(instance)!.get(name) ?? null,
-      names: async (instance: string) => [...secrets.get(instance)!.keys()],
+      names: async (instance: string) => [...(secrets.get(instance)?.keys() ?? [])],
     },
     accounts: async () => accounts,
   } as unknown as CloneParts;
