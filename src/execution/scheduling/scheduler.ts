@@ -193,6 +193,7 @@ export class Scheduler {
       fleet: this.#fleet,
       placement: this.#placement,
       policy: this.#cycle.policy,
+      estimates: this.#estimates,
       moment: { ...this.#cycle.moment, now },
       waiting: this.size,
       lagMs,

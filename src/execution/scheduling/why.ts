@@ -23,6 +23,8 @@ export type Why = {
     ownMs: number;
   };
   agents: number;
+  /** Slots × speed of the open agents of its class. */
+  capacity: number;
   /** How many agents each filter removes, in the order of the policy; what is removed once is not counted again. */
   filters: { filter: FilterName; what: string; removed: number }[];
   /** Agents that nothing keeps from it but that they are busy or do not ask, and those that are free: the best first. */
@@ -42,6 +44,7 @@ export type WhyInputs = {
   fleet: Fleet;
   placement: Placement;
   policy: Policy;
+  estimates: Estimates;
   moment: FilterMoment;
   /** All that waits. */
   waiting: number;
@@ -89,7 +92,7 @@ export const slownessOf = (estimates: Estimates, type: string, agent: string, no
 
 /** O(tickets of the class + agents): computed when a person asks, kept nowhere. */
 export function whyOf(inputs: WhyInputs): Why {
-  const { entry, fleet, placement, policy, moment, waiting, lagMs } = inputs;
+  const { entry, fleet, placement, policy, estimates, moment, waiting, lagMs } = inputs;
   const { line, ticket } = entry;
   const { class: of, account } = line;
   const { now } = moment;
@@ -111,6 +114,7 @@ export function whyOf(inputs: WhyInputs): Why {
     position: { inClass, of: of.size, overall: Math.max(inClass, Math.round((inClass / of.size) * waiting)) },
     ahead,
     agents: [...fleet.agents()].length,
+    capacity: backlogOf(of, estimates, now).capacity,
     filters: removed,
     candidates: candidates
       .slice(0, MOST_CANDIDATES)

@@ -33,7 +33,7 @@ export function whyTicket(
     waits_for: waitsFor(plan, state, n, starts),
     queue: why === null ? null : queueOf(swarm, why),
     company: why === null ? null : companyOf(swarm, instance, why),
-    forecast_start: why === null ? null : startOf(swarm, plan, n, why, now),
+    forecast_start: why === null ? null : startOf(swarm, instance, why, now),
   };
 }
 
@@ -120,16 +120,13 @@ function companyOf(swarm: Swarm, instance: string, { company }: Why): CompanySta
 /** With what was learned of how right such forecasts were. */
 function startOf(
   swarm: Swarm,
-  { instance, specs }: LivePlan,
-  n: number,
-  { ahead, freeAt }: Why,
+  instance: string,
+  { ahead, freeAt, capacity: slots }: Why,
   now: number,
 ): WhyView['forecast_start'] {
-  const { scheduler } = swarm;
-  const slots = scheduler.capacityFor(specs[n], now);
   if (freeAt === null || slots === 0) return null;
   const others = swarm.otherLoads(instance, now);
-  const queue = { aheadMs: ahead.ownMs, weight: scheduler.weightOf(instance), others, slots };
+  const queue = { aheadMs: ahead.ownMs, weight: swarm.scheduler.weightOf(instance), others, slots };
   const { p50, p90 } = swarm.forecastError.range('start', instance, forecastStart(queue, freeAt - now));
   return { p50: Math.round(now + p50), p90: Math.round(now + p90) };
 }
