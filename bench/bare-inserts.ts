@@ -27,7 +27,7 @@ async function onServer(url: string, perCommit: number, ms: number): Promise<num
 }
 
 async function embedded(folder: string, perCommit: number, ms: number): Promise<number> {
-  restoreSeed(loadSeed(), folder);
+  await restoreSeed(loadSeed(), folder);
   const session = await PgliteSession.open(folder, 16);
   try {
     await session.script(TABLE);

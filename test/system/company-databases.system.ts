@@ -101,6 +101,13 @@ companyDatabasesConformance('a schema in a common database of a server', server(
 companyDatabasesConformance('a database that somebody else made', async () => {
   const { url, login } = await controlPlane();
   const databases = await open(url, { deadlineMs: DEADLINE_MS });
+  await asAdmin(postgres.url, async (client) => {
+    for (const role of ['anon', 'authenticated', 'service_role']) {
+      const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role]);
+      if (rowCount === 0) await client.query(`create role ${role} nologin`);
+    }
+    await client.query(`grant anon, authenticated, service_role to ${login}`); // as a Supabase project's login has them
+  });
   const name = (instance: string): string => `external_${instance.replaceAll('-', '_')}_${count}`;
   return {
     databases,

@@ -69,12 +69,18 @@ export function syncPath(file: string): void {
   }
 }
 
+/** How many files are synced at once: the disk writes what waits for it together, several times faster than one by one. */
+const SYNCED_AT_ONCE = 16;
+
 /** `syncPath` for a folder and everything in it. */
-export function syncTree(folder: string): void {
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
-    const file = path.join(folder, entry.name);
-    if (entry.isDirectory()) syncTree(file);
-    else if (entry.isFile()) syncPath(file);
-  }
-  syncPath(folder);
+export async function syncTree(folder: string): Promise<void> {
+  const entries = await fs.promises.readdir(folder, { recursive: true, withFileTypes: true });
+  const files = [folder, ...entries.map(({ parentPath, name }) => path.join(parentPath, name))].values();
+  const syncNext = async (): Promise<void> => {
+    for (const file of files) {
+      const handle = await fs.promises.open(file, 'r');
+      await handle.sync().finally(() => handle.close());
+    }
+  };
+  await Promise.all(Array.from({ length: SYNCED_AT_ONCE }, syncNext));
 }

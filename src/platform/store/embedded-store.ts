@@ -105,7 +105,7 @@ class EmbeddedStore implements Store {
     if (this.#folder === null || !fs.existsSync(this.#folder)) {
       const seed = loadSeed();
       assertSeedFits(seed, migrations);
-      if (this.#folder !== null) restoreSeed(seed, this.#folder);
+      if (this.#folder !== null) await restoreSeed(seed, this.#folder);
     }
     const session = await PgliteSession.open(this.#folder, this.#sharedBuffersMb, { settings: PLANS });
     try {

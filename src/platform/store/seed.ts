@@ -31,7 +31,7 @@ export function assertSeedFits(seed: Seed, migrations: readonly Migration[]): vo
 }
 
 /** Unpacks into a sibling folder and renames it, so that a start that dies in the middle leaves no half of a database. */
-export function restoreSeed(seed: Seed, folder: string): void {
+export async function restoreSeed(seed: Seed, folder: string): Promise<void> {
   const temporary = `${folder}.new`;
   fs.rmSync(temporary, { recursive: true, force: true });
   fs.mkdirSync(temporary, { mode: 0o700 });
@@ -40,7 +40,7 @@ export function restoreSeed(seed: Seed, folder: string): void {
     if (entry.content === null) fs.mkdirSync(target, { mode: 0o700 });
     else fs.writeFileSync(target, entry.content, { mode: 0o600 });
   }
-  syncTree(temporary);
+  await syncTree(temporary);
   fs.renameSync(temporary, folder);
   syncPath(path.dirname(folder));
 }

@@ -22,7 +22,7 @@ let isUsed = false; // by a company, since the last `discard all`
 let walAtCheckpoint = 0;
 
 await answer(async () => {
-  if (!fs.existsSync(start.folder)) restoreSeed(unpackSeed(fs.readFileSync(start.seedFile)), start.folder);
+  if (!fs.existsSync(start.folder)) await restoreSeed(unpackSeed(fs.readFileSync(start.seedFile)), start.folder);
   const session = await PgliteSession.open(start.folder, start.sharedBuffersMb, { parts: start.parts });
   walAtCheckpoint = await walPosition(session);
   port.on('message', (call: WorkerCall) => void answer(() => carryOut(session, call)));
@@ -60,7 +60,7 @@ async function carryOut(session: PgliteSession, call: WorkerCall): Promise<Row[]
       return queryInGate(session, call.role, call.text, call.values);
     case 'copy':
       await session.script('checkpoint');
-      copyFolder(call.to);
+      await copyFolder(call.to);
       return null;
     case 'close':
       await session.script('checkpoint');
@@ -71,11 +71,11 @@ async function carryOut(session: PgliteSession, call: WorkerCall): Promise<Row[]
 }
 
 /** PGlite writes nothing between two calls, so the files are of one moment. The copy appears whole or not at all. */
-function copyFolder(to: string): void {
+async function copyFolder(to: string): Promise<void> {
   const temporary = `${to}.new`;
   fs.rmSync(temporary, { recursive: true, force: true });
   fs.cpSync(start.folder, temporary, { recursive: true, mode: fs.constants.COPYFILE_FICLONE });
-  syncTree(temporary);
+  await syncTree(temporary);
   fs.rmSync(to, { recursive: true, force: true });
   fs.renameSync(temporary, to);
   syncPath(path.dirname(to));

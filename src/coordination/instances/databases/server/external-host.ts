@@ -12,13 +12,17 @@ const LONG_DEADLINE_MS = 10 * 60_000;
 const SCHEMA = 'public';
 /** Put before each transaction: an administrator's login has settings of its own. */
 const SETTINGS = `set local search_path = public; set local statement_timeout = '30s'; set local lock_timeout = '10s'`;
-/** The login may take on the roles of requests; it may on Supabase. */
+/** The login may take on the roles of requests, as it may on Supabase; where it cannot be had, only the service's claims work. */
 const MAY_ASSUME = `do $$ declare r text; begin
   foreach r in array array['anon', 'authenticated'] loop
-    if current_setting('server_version_num')::int >= 160000 then
-      if not pg_has_role(current_user, r, 'SET') then execute format('grant %I to current_user with inherit false, set true', r); end if;
-    elsif not pg_has_role(current_user, r, 'MEMBER') then execute format('grant %I to current_user', r);
-    end if;
+    begin
+      if current_setting('server_version_num')::int < 160000 then
+        if not pg_has_role(current_user, r, 'MEMBER') then execute format('grant %I to current_user', r); end if;
+      elsif not pg_has_role(current_user, r, 'SET') then
+        execute format('grant %I to current_user with inherit false, set true', r);
+      end if;
+    exception when insufficient_privilege then null; -- somebody else made the role
+    end;
   end loop;
 end $$`;
 /** What somebody else put into the schema, but for what belongs to extensions. */
