@@ -1,5 +1,5 @@
 // Plain JavaScript, because it runs on whatever Node the host has: installs what the lock file pins, then hands over
-// to the pinned Node. `npm start` and `npm test` on a fresh clone come through here.
+// to the pinned Node. `npm start`, `npm test` and `npm run instance:…` on a fresh clone come through here.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,11 @@ const [what, ...rest] = process.argv.slice(2);
 const commands = {
   start: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', 'src/main.ts'],
   test: ['scripts/test.ts'],
+  colmeia: ['--disable-warning=ExperimentalWarning', 'src/interfaces/cli/colmeia.ts'],
 };
+// `npm run seed --instance=acme`: npm keeps what stands before a `--` for itself, and says it here.
+const company = process.env.npm_config_instance;
+if (what === 'colmeia' && company) rest.push('--instance', company);
 const node = path.join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
 const child = spawn(fs.realpathSync(node), [...commands[what], ...rest], { cwd: root, stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

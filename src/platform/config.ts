@@ -61,7 +61,13 @@ export type Config = {
 };
 
 /** What a client needs to reach a server; the CLI reads no more than this. */
-export type ClientConfig = { home: string; address: string | null; key: Secret | null };
+export type ClientConfig = {
+  home: string;
+  address: string | null;
+  key: Secret | null;
+  /** The company that INSTANCE_NAME names; null = it is not set. */
+  instance: string | null;
+};
 
 /** Every variable that is read, with its default as docs/configuration.md gives it. */
 export const VARIABLES = {
@@ -164,6 +170,7 @@ export function readClientConfig(env: Environment, cwd: string): ClientConfig {
     home: read.path('COLMEIA_HOME')!,
     address: read.httpUrl('COLMEIA_ADDRESS'),
     key: key === null ? null : new Secret(key),
+    instance: read.isSet('INSTANCE_NAME') ? read.text('INSTANCE_NAME') : null,
   };
   if (read.faults.length > 0) throw invalid(read.faults);
   return config;

@@ -1,7 +1,14 @@
-import type { AgentView, InboxItem, InstanceView, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
+import type { AgentView, InboxItem, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
+import type {
+  CompanyFault,
+  InstanceSummary,
+  OperationPlan,
+  OperationView,
+  StepView,
+} from '../../coordination/instances/instance-views.ts';
 import type { RecordedEvent } from '../../trust/audit/journal.ts';
 import type { SecretView } from '../../trust/secrets/secret-operations.ts';
-import { type Column, formatDuration, formatTime } from './table.ts';
+import { type Column, formatBytes, formatDuration, formatTime } from './table.ts';
 
 export const PLAN_COLUMNS: Column<PlanSummary>[] = [
   { title: 'PLAN', value: (plan) => plan.plan_id, shrinks: true },
@@ -50,12 +57,55 @@ export const INBOX_COLUMNS: Column<InboxItem>[] = [
   { title: 'ABOUT', value: (item) => item.description, shrinks: true },
 ];
 
-export const INSTANCE_COLUMNS: Column<InstanceView>[] = [
-  { title: 'COMPANY', value: (instance) => instance.name, shrinks: true },
-  { title: 'TIER', value: (instance) => instance.tier },
-  { title: 'STATE', value: (instance) => instance.state },
-  { title: 'CREATED', value: (instance) => formatTime(instance.created_at) },
+export const INSTANCE_COLUMNS: Column<InstanceSummary>[] = [
+  { title: 'COMPANY', value: (company) => company.name, shrinks: true },
+  { title: 'STATE', value: (company) => (company.initialized ? company.state : `${company.state} (no init)`) },
+  { title: 'HEALTH', value: (company) => company.health },
+  { title: 'STRATEGY', value: (company) => company.strategy },
+  { title: 'TIER', value: (company) => company.tier },
+  { title: 'OPEN', value: ({ statistics }) => statistics.plans_open, align: 'right' },
+  { title: 'DONE', value: ({ statistics }) => statistics.plans_completed, align: 'right' },
+  { title: 'FAILED', value: ({ statistics }) => statistics.plans_failed, align: 'right' },
+  { title: 'USD/MONTH', value: ({ statistics }) => statistics.month_cost_usd.toFixed(2), align: 'right' },
+  { title: 'CREATED', value: (company) => formatTime(company.created_at) },
 ];
+
+export const FAULT_COLUMNS: Column<CompanyFault>[] = [
+  { title: 'SEVERITY', value: (fault) => fault.severity },
+  { title: 'CODE', value: (fault) => fault.code },
+  { title: 'PLACE', value: (fault) => fault.place },
+  { title: 'MESSAGE', value: (fault) => fault.message, shrinks: true },
+  { title: 'REMEDY', value: (fault) => fault.remedy, shrinks: true },
+];
+
+export const OPERATION_COLUMNS: Column<OperationView>[] = [
+  { title: 'OPERATION', value: (operation) => operation.id },
+  { title: 'COMPANY', value: (operation) => operation.instance, shrinks: true },
+  { title: 'KIND', value: (operation) => operation.kind },
+  { title: 'STATE', value: (operation) => operation.state },
+  { title: 'STEPS', value: ({ steps }) => `${steps.filter(({ state }) => state === 'done').length}/${steps.length}` },
+  { title: 'STARTED', value: (operation) => formatTime(operation.started_at) },
+  { title: 'TOOK', value: (operation) => tookOf(operation), align: 'right' },
+  { title: 'BY', value: (operation) => operation.by, shrinks: true },
+];
+
+export const STEP_COLUMNS: Column<StepView>[] = [
+  { title: 'STEP', value: (step) => step.name },
+  { title: 'STATE', value: (step) => step.state },
+  { title: 'TOOK', value: (step) => tookOf(step), align: 'right' },
+  { title: 'WHAT', value: (step) => step.detail, shrinks: true },
+];
+
+export const PLAN_STEP_COLUMNS: Column<OperationPlan['steps'][number]>[] = [
+  { title: 'STEP', value: (step) => step.name },
+  { title: 'ROWS', value: (step) => step.rows, align: 'right' },
+  { title: 'SIZE', value: (step) => (step.bytes === undefined ? null : formatBytes(step.bytes)), align: 'right' },
+  { title: 'CALLS', value: (step) => step.calls, align: 'right' },
+  { title: 'WHAT', value: (step) => step.detail, shrinks: true },
+];
+
+const tookOf = ({ started_at: from, ended_at: to }: { started_at: string | null; ended_at: string | null }) =>
+  from === null || to === null ? null : formatDuration(Date.parse(to) - Date.parse(from));
 
 export const KEY_COLUMNS: Column<KeyView>[] = [
   { title: 'KEY', value: (key) => key.key_id },

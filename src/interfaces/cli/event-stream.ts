@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError, EXIT } from './cli-error.ts';
-import { type Client, type QueryValues, refusal, textOf } from './client.ts';
+import { type Client, type QueryValues, refusal } from './client.ts';
+import { textOf } from './http-transport.ts';
 
 export type ServerEvent = { id: string | null; event: string; data: string };
 

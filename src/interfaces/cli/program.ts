@@ -1,19 +1,21 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../version.ts';
 import { wholeNumber } from './arguments.ts';
+import type { Client } from './client.ts';
 import { CliError, describeError, EXIT, type ExitCode } from './cli-error.ts';
 import { agentCommands } from './commands/agents.ts';
 import { auditCommands } from './commands/audit.ts';
 import { completionCommand } from './commands/completion.ts';
 import { experimentCommands } from './commands/experiment.ts';
-import { fleetCommands } from './commands/fleet.ts';
 import { inboxCommands } from './commands/inbox.ts';
+import { instanceCommands } from './commands/instances.ts';
 import { keyCommands } from './commands/keys.ts';
 import { planCommands } from './commands/plans.ts';
 import { runCommand } from './commands/run.ts';
 import { schedulingCommands } from './commands/scheduling.ts';
 import { secretCommands } from './commands/secrets.ts';
 import { serverCommands } from './commands/server.ts';
+import { shellCommand } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { ticketCommands } from './commands/tickets.ts';
 import { whyCommands } from './commands/why.ts';
@@ -28,19 +30,33 @@ export type CommandSetup = {
   paged(command: Command): Command;
 };
 
-/** Runs `colmeia` with arguments (without the program's own name) and gives its exit code. Never throws. */
-export async function runCli(args: readonly string[], world: CliWorld): Promise<ExitCode> {
+/** Groups that go without a server too: on the control plane of the home, opened for the time of the command. */
+const WORK_ALONE = new Set(['instance', 'seed', 'secrets', 'keys', 'audit', 'shell']);
+
+/**
+ * Runs `colmeia` with arguments (without the program's own name) and gives its exit code. Never throws. `shared`: the client of
+ * commands that name no other server; null = each has its own.
+ */
+export async function runCli(
+  args: readonly string[],
+  world: CliWorld,
+  shared: Client | null = null,
+): Promise<ExitCode> {
   let exit: ExitCode = EXIT.ok;
   const setup: CommandSetup = {
     action:
       (work) =>
       async (...given) => {
         const command = given.at(-1) as Command;
-        const session = new Session(world, command.optsWithGlobals<GlobalOptions>());
+        const options = command.optsWithGlobals<GlobalOptions>();
+        const worksAlone = WORK_ALONE.has(groupOf(command));
+        const session = new Session(world, options, { worksAlone, shared: namesServer(options) ? null : shared });
         try {
           exit = (await work(session, ...(given.slice(0, -1) as never))) ?? EXIT.ok;
+        } catch (error) {
+          throw await session.explain(error);
         } finally {
-          session.close();
+          await session.close();
         }
       },
     paged: (command) =>
@@ -63,6 +79,15 @@ export async function runCli(args: readonly string[], world: CliWorld): Promise<
   }
 }
 
+const namesServer = ({ address, keyFile, home }: GlobalOptions): boolean =>
+  address !== undefined || keyFile !== undefined || home !== undefined;
+
+/** The first word of a command, as `instance` of `instance list`. */
+function groupOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : groupOf(parent);
+}
+
 /** The commands and their options, without running any. */
 export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
   const program = new Command('colmeia')
@@ -75,6 +100,10 @@ export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
       'file with the key to call with (default: COLMEIA_KEY, else "operator.key" of the home folder)',
     )
     .option('--home <folder>', 'the home folder (default: COLMEIA_HOME, else .colmeia)')
+    .option(
+      '--instance <company>',
+      'the company (default: INSTANCE_NAME, else the one of `instance select`; all = none of them)',
+    )
     .showHelpAfterError('(colmeia --help shows what there is)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => world.stdout.write(text), writeErr: (text) => world.stderr.write(text) })
@@ -92,11 +121,12 @@ export function buildProgram(world: CliWorld, setup: CommandSetup): Command {
   whyCommands(program, setup);
   schedulingCommands(program, setup);
   experimentCommands(program, setup);
-  fleetCommands(program, setup);
+  instanceCommands(program, setup);
   keyCommands(program, setup);
   secretCommands(program, setup);
   auditCommands(program, setup);
   simulateCommand(program, setup);
+  shellCommand(program, setup);
   completionCommand(program, setup);
   return program;
 }

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { CliError, EXIT } from './cli-error.ts';
 import { type CliWorld, reason } from './session.ts';
 
@@ -23,9 +24,9 @@ export async function readSecret(world: CliWorld, file: string | undefined, name
   return value;
 }
 
-type Terminal = AsyncIterable<Buffer | string> & { isTTY: true; setRawMode(raw: boolean): unknown };
+type Terminal = Readable & { isTTY: true; setRawMode(raw: boolean): unknown };
 
-const isTerminal = (stdin: CliWorld['stdin']): stdin is Terminal =>
+export const isTerminal = (stdin: CliWorld['stdin']): stdin is Terminal =>
   (stdin as Partial<Terminal>).isTTY === true && typeof (stdin as Partial<Terminal>).setRawMode === 'function';
 
 /** Raw mode, so that the terminal does not show what is typed. Enter ends it, Ctrl-C gives up. */
@@ -34,7 +35,8 @@ async function askHidden({ stderr }: CliWorld, terminal: Terminal, name: string)
   terminal.setRawMode(true);
   try {
     let typed = '';
-    for await (const chunk of terminal) {
+    // Whoever asks next, as a prompt for commands, needs it still.
+    for await (const chunk of terminal.iterator({ destroyOnReturn: false })) {
       for (const char of chunk.toString()) {
         if (char === '\r' || char === '\n' || char === '\u0004') return typed;
         if (char === '\u0003') throw new CliError(EXIT.failed, `given up; ${name} is unchanged`);
@@ -45,6 +47,7 @@ async function askHidden({ stderr }: CliWorld, terminal: Terminal, name: string)
     return typed;
   } finally {
     terminal.setRawMode(false);
+    terminal.pause();
     stderr.write('\n');
   }
 }

@@ -1,10 +1,13 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readClientConfig } from '../../platform/config.ts';
 import { isColmeiaError } from '../../platform/errors.ts';
 import { Secret } from '../../platform/secret.ts';
 import { CliError, EXIT } from './cli-error.ts';
-import { Client } from './client.ts';
+import { Client, type Transport } from './client.ts';
+import { HttpTransport, listens } from './http-transport.ts';
+import { readSelectedCompany } from './selected-company.ts';
 import { type Column, formatTable } from './table.ts';
 
 export type CliOutput = { write(text: string): unknown; isTTY?: boolean; columns?: number; rows?: number };
@@ -20,17 +23,36 @@ export type CliWorld = {
   signal: AbortSignal;
 };
 
-export type GlobalOptions = { json?: boolean; address?: string; keyFile?: string; home?: string };
+export type GlobalOptions = { json?: boolean; address?: string; keyFile?: string; home?: string; instance?: string };
 
-/** One run of a command: where to call, and how to print. */
+/** A company, and what named it. */
+export type Selection = { name: string; by: '--instance' | 'INSTANCE_NAME' | 'instance select' };
+
+export type SessionOptions = {
+  /** The command goes without a server too: then it opens the control plane of the home by itself. */
+  worksAlone: boolean;
+  /** A client of several commands, which somebody else closes; null = it makes its own. */
+  shared: Client | null;
+};
+
+/** Names no company: lists show all of them, secrets are the fleet's. No company can have this name. */
+const ALL = 'all';
+const FIRST_COMPANY = 'default';
+/** How long a command waits for another one that has the data folder open. */
+const LOCKED_MS = 15_000;
+const LOCKED_LOOK_MS = 200;
+
+/** One run of a command: where to call, for which company, and how to print. */
 export class Session {
   readonly world: CliWorld;
   readonly options: GlobalOptions;
-  #client: Client | null = null;
+  readonly #more: SessionOptions;
+  #client: Promise<Client> | null = null;
 
-  constructor(world: CliWorld, options: GlobalOptions) {
+  constructor(world: CliWorld, options: GlobalOptions, more: SessionOptions = { worksAlone: false, shared: null }) {
     this.world = world;
     this.options = options;
+    this.#more = more;
   }
 
   get json(): boolean {
@@ -41,22 +63,36 @@ export class Session {
     return this.options.home === undefined ? this.#config().home : path.resolve(this.world.cwd, this.options.home);
   }
 
-  async client(): Promise<Client> {
-    if (this.#client !== null) return this.#client;
-    const { address, key } = await this.target();
-    this.#client = new Client(address, key);
-    return this.#client;
+  client(): Promise<Client> {
+    return (this.#client ??=
+      this.#more.shared === null
+        ? this.#transport().then((transport) => new Client(transport))
+        : Promise.resolve(this.#more.shared));
+  }
+
+  /** The company that is meant when a command names none; null = none is selected, or `all`. */
+  async selection(): Promise<Selection | null> {
+    const selection = await this.#selection();
+    return selection?.name === ALL ? null : selection;
+  }
+
+  /** Its name, as a value of a query. */
+  async company(): Promise<string | undefined> {
+    return (await this.selection())?.name;
+  }
+
+  /** The company of an argument that may be left out: the selected one, else the first of the fleet. */
+  async companyNamed(name: string | undefined): Promise<string> {
+    return name ?? (await this.company()) ?? FIRST_COMPANY;
   }
 
   /** Address and key of the server, as options, environment or the files of COLMEIA_HOME name them, in this order. */
   async target(): Promise<{ address: string; key: Secret | null }> {
-    const config = this.#config();
-    const address =
-      this.options.address ?? config.address ?? (await this.#readHome('address', '--address or COLMEIA_ADDRESS'));
+    const address = this.#givenAddress() ?? (await this.#readHome('address', '--address or COLMEIA_ADDRESS'));
     const url = URL.parse(address);
     if (url === null || !/^https?:$/.test(url.protocol))
       throw new CliError(EXIT.usage, `the address "${address}" is not an http(s) URL`);
-    return { address: address.replace(/\/+$/, ''), key: await this.#key(address, config.key) };
+    return { address: address.replace(/\/+$/, ''), key: await this.#keyFor(address) };
   }
 
   /** Standard output: the document with --json, else the text. */
@@ -78,28 +114,87 @@ export class Session {
     return formatTable(rows, columns, stdout.isTTY ? (stdout.columns ?? 80) : null);
   }
 
-  close(): void {
-    this.#client?.close();
+  /** What was not found may be another company's than the selected one's: the error then says so. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof CliError) || error.exit !== EXIT.notFound) return error;
+    const selection = await this.selection();
+    if (selection === null || selection.by === '--instance') return error;
+    const message = `${error.message}; company ${selection.name} is selected (${selection.by}), --instance all looks everywhere`;
+    return new CliError(error.exit, message, { code: error.code, faults: error.faults, cause: error });
   }
 
-  async #key(address: string, fromEnvironment: Secret | null): Promise<Secret | null> {
-    if (this.options.keyFile !== undefined) {
-      const file = path.resolve(this.world.cwd, this.options.keyFile);
+  async close(): Promise<void> {
+    if (this.#more.shared !== null || this.#client === null) return;
+    const client = await this.#client.catch(() => null); // its failure was told when it was asked for
+    await client?.close();
+  }
+
+  async #selection(): Promise<Selection | null> {
+    const { instance } = this.options;
+    if (instance !== undefined) return { name: instance, by: '--instance' };
+    const config = this.#config();
+    if (config.instance !== null) return { name: config.instance, by: 'INSTANCE_NAME' };
+    const name = await readSelectedCompany(this.home);
+    return name === null ? null : { name, by: 'instance select' };
+  }
+
+  /** A server, when an address is given or one runs at this home; else the control plane of the home, where the command goes alone. */
+  async #transport(): Promise<Transport> {
+    if (!this.#more.worksAlone || this.#givenAddress() !== null) return this.#server();
+    const { openOwnTransport } = await import('./own-transport.ts');
+    const until = performance.now() + LOCKED_MS;
+    for (;;) {
+      const address = await this.#homeAddress();
+      if (address !== '' && (await listens(address))) return this.#server();
       try {
-        return new Secret((await fs.readFile(file, 'utf8')).trim());
-      } catch (cause) {
-        throw new CliError(EXIT.usage, `--key-file ${file}: ${reason(cause)}`, { cause });
+        await this.#noteNewHome();
+        return await openOwnTransport(this.world, this.home, await this.#givenKey());
+      } catch (error) {
+        const isLocked = isColmeiaError(error, 'DATA_FOLDER_LOCKED');
+        if (!isLocked || performance.now() > until) throw asCliError(error);
+        await sleep(LOCKED_LOOK_MS, undefined, { signal: this.world.signal });
       }
     }
-    if (fromEnvironment !== null) return fromEnvironment;
+  }
+
+  /** Whoever is in the wrong folder sees it. */
+  async #noteNewHome(): Promise<void> {
+    const { home } = this;
+    await fs.access(home).catch(() => this.note(`A new Colmeia begins in ${home}.`));
+  }
+
+  async #server(): Promise<Transport> {
+    const { address, key } = await this.target();
+    return new HttpTransport(address, key);
+  }
+
+  #givenAddress(): string | null {
+    return this.options.address ?? this.#config().address;
+  }
+
+  async #keyFor(address: string): Promise<Secret | null> {
+    const given = await this.#givenKey();
+    if (given !== null) return given;
     // This home's key is not for a server elsewhere.
-    if (!isLocal(address) && !(await this.#isHomeAddress(address))) return null;
+    const isHome = (await this.#homeAddress()) === address.replace(/\/+$/, '');
+    if (!isLocal(address) && !isHome) return null;
     return new Secret(await this.#readHome('operator.key', '--key-file or COLMEIA_KEY'));
   }
 
-  async #isHomeAddress(address: string): Promise<boolean> {
+  async #givenKey(): Promise<Secret | null> {
+    if (this.options.keyFile === undefined) return this.#config().key;
+    const file = path.resolve(this.world.cwd, this.options.keyFile);
+    try {
+      return new Secret((await fs.readFile(file, 'utf8')).trim());
+    } catch (cause) {
+      throw new CliError(EXIT.usage, `--key-file ${file}: ${reason(cause)}`, { cause });
+    }
+  }
+
+  /** '' = no server of this home said where it is. */
+  async #homeAddress(): Promise<string> {
     const own = await fs.readFile(path.join(this.home, 'address'), 'utf8').catch(() => '');
-    return own.trim().replace(/\/+$/, '') === address.replace(/\/+$/, '');
+    return own.trim().replace(/\/+$/, '');
   }
 
   async #readHome(file: string, instead: string): Promise<string> {
@@ -118,15 +213,24 @@ export class Session {
     try {
       return readClientConfig(this.world.env, this.world.cwd);
     } catch (error) {
-      if (isColmeiaError(error))
-        throw new CliError(EXIT.usage, error.message, { code: error.code, faults: error.faults, cause: error });
-      throw error;
+      throw asCliError(error);
     }
   }
 }
 
 function isLocal(address: string): boolean {
   return ['localhost', '127.0.0.1', '[::1]'].includes(URL.parse(address)?.hostname ?? '');
+}
+
+function asCliError(error: unknown): unknown {
+  if (!isColmeiaError(error)) return error;
+  const exit = {
+    CONFIG_INVALID: EXIT.usage,
+    DATA_FOLDER_LOCKED: EXIT.unavailable,
+    STORE_UNAVAILABLE: EXIT.unavailable,
+  };
+  const { code, faults, message } = error;
+  return new CliError(exit[code as keyof typeof exit] ?? EXIT.failed, message, { code, faults, cause: error });
 }
 
 export function reason(error: unknown): string {

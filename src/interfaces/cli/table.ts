@@ -74,6 +74,14 @@ export function formatDuration(ms: number | null | undefined): string | null {
   return `${Math.floor(seconds / 3_600)} h ${String(Math.floor((seconds % 3_600) / 60)).padStart(2, '0')} min`;
 }
 
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** `312 B`, `4.1 kB`, `18.0 MB`. */
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1_000 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${power === 0 ? bytes : (bytes / 1_000 ** power).toFixed(1)} ${BYTE_UNITS[power]}`;
+}
+
 /** Three digits that count: `0.123`, `1.5`, `12.3`. */
 export const formatNumber = (value: number): string => String(Number(value.toPrecision(3)));
 

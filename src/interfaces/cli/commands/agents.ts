@@ -9,13 +9,13 @@ import { formatDuration, formatTime, printable } from '../table.ts';
 export function agentCommands(program: Command, setup: CommandSetup): void {
   const { action, paged } = setup;
   const agents = program.command('agents').alias('agent').description('list agents, work with one, or run some');
-  paged(agents.command('list', { isDefault: true }).description('list agents'))
-    .option('--instance <company>', 'only of this company')
-    .action(
-      action<[PageOptions & { instance?: string }]>((session, options) =>
-        printPages(session, '/api/v1/agents', { instance: options.instance }, options, AGENT_COLUMNS),
-      ),
-    );
+  paged(agents.command('list', { isDefault: true }).description('list agents')).action(
+    action<[PageOptions]>((session, options) => {
+      // Not the selected company: the agents that work for it are most often everybody's.
+      const query = { instance: session.options.instance };
+      return printPages(session, '/api/v1/agents', query, options, AGENT_COLUMNS);
+    }),
+  );
   oneAgentCommands(agents, setup);
   agents
     .command('run')

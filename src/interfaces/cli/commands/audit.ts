@@ -9,7 +9,6 @@ import type { CommandSetup } from '../program.ts';
 import { formatTime, printable } from '../table.ts';
 
 type Filters = PageOptions & {
-  instance?: string;
   plan?: string;
   actor?: string;
   type?: string;
@@ -21,29 +20,23 @@ type Filters = PageOptions & {
 export function auditCommands(program: Command, { action, paged }: CommandSetup): void {
   const audit = program.command('audit').description('list who did what, when and why, or verify the chain');
   paged(audit.command('list', { isDefault: true }).description('list who did what, when and why'))
-    .option('--instance <company>', 'only this company')
     .option('--plan <plan-id>', 'only about this plan')
     .option('--actor <prefix>', 'only by whom, as in operator: or agent:builder-1')
     .option('--type <prefix>', 'only of this type, as in plan. or ticket.failed')
     .option('--from <time>', 'not before, as in 2026-11-21T10:00:00Z or 2h', moment)
     .option('--to <time>', 'not after', moment)
     .action(
-      action<[Filters]>((session, { instance, plan, actor, type, from, to, ...pages }) =>
-        printPages(
-          session,
-          '/api/v1/audit/events',
-          { instance, plan_id: plan, actor, type, from, to },
-          pages,
-          AUDIT_COLUMNS,
-        ),
-      ),
+      action<[Filters]>(async (session, { plan, actor, type, from, to, ...pages }) => {
+        const query = { instance: await session.company(), plan_id: plan, actor, type, from, to };
+        return printPages(session, '/api/v1/audit/events', query, pages, AUDIT_COLUMNS);
+      }),
     );
   audit
     .command('verify')
     .description('walk the whole hash chain; exit code 1 when it is broken')
-    .option('--instance <company>', 'only this company')
     .action(
-      action<[{ instance?: string }]>(async (session, { instance }) => {
+      action<[]>(async (session) => {
+        const instance = await session.company();
         const answer = await (
           await session.client()
         ).get<{ ok: boolean; instances: AuditVerdict[] }>('/api/v1/audit/verify', { instance });
@@ -63,26 +56,24 @@ export function auditCommands(program: Command, { action, paged }: CommandSetup)
   program
     .command('events')
     .description('print events as they happen, until interrupted')
-    .option('--instance <company>', 'only this company')
     .option('--plan <plan-id>', 'only about this plan')
     .option('--follow', 'stay when the connection is lost, however long')
     .option('--after <event-id>', 'begin after this event instead of now')
     .action(
-      action<[{ instance?: string; plan?: string; follow?: boolean; after?: string }]>(
-        async (session, { instance, plan, follow, after }) => {
-          const stream = followEvents(await session.client(), '/api/v1/events', {
-            query: { instance, plan_id: plan },
-            signal: session.world.signal,
-            after,
-            patienceMs: follow ? Infinity : 10_000,
-            onLost: (why) => session.note(`connection lost, trying again: ${why}`),
-          });
-          for await (const { data } of stream) {
-            const event = JSON.parse(data) as StreamedEvent;
-            session.printLine(event, () => lineOf(event));
-          }
-        },
-      ),
+      action<[{ plan?: string; follow?: boolean; after?: string }]>(async (session, { plan, follow, after }) => {
+        const instance = await session.company();
+        const stream = followEvents(await session.client(), '/api/v1/events', {
+          query: { instance, plan_id: plan },
+          signal: session.world.signal,
+          after,
+          patienceMs: follow ? Infinity : 10_000,
+          onLost: (why) => session.note(`connection lost, trying again: ${why}`),
+        });
+        for await (const { data } of stream) {
+          const event = JSON.parse(data) as StreamedEvent;
+          session.printLine(event, () => lineOf(event));
+        }
+      }),
     );
 }
 

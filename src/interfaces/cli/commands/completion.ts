@@ -28,7 +28,7 @@ export function completionCommand(program: Command, { action }: CommandSetup): v
 }
 
 /** For each command ('' = none yet, 'keys create' = one of a group) the words that may follow. */
-function wordsOf(program: Command): Map<string, string[]> {
+export function wordsOf(program: Command): Map<string, string[]> {
   const words = new Map<string, string[]>();
   const globals = program.options.map(longOf);
   const visit = (command: Command, path: string): void => {

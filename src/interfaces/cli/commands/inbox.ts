@@ -7,7 +7,7 @@ import { type PageOptions, printPages } from '../list-pages.ts';
 import type { CommandSetup } from '../program.ts';
 import type { Session } from '../session.ts';
 
-type Filters = PageOptions & { agent?: string; instance?: string };
+type Filters = PageOptions & { agent?: string };
 const CLASSES = ['poison', 'transient', 'timeout', 'quota', 'auth'];
 
 /** What waits for people, and their answers. */
@@ -15,10 +15,9 @@ export function inboxCommands(program: Command, { action, paged }: CommandSetup)
   const inbox = program.command('inbox').description('what waits for people: see it, answer it');
   paged(inbox.command('list', { isDefault: true }).description('list what waits, soonest due first'))
     .option('--agent <agent-id>', 'only tickets of this person')
-    .option('--instance <company>', 'only of this company')
     .action(
-      action<[Filters]>((session, options) => {
-        const query = { agent_id: options.agent, instance: options.instance };
+      action<[Filters]>(async (session, options) => {
+        const query = { agent_id: options.agent, instance: await session.company() };
         return printPages(session, '/api/v1/inbox', query, options, INBOX_COLUMNS);
       }),
     );

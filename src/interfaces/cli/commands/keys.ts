@@ -10,7 +10,6 @@ import type { Session } from '../session.ts';
 type MadeKey = KeyView & { key: string };
 type NewKey = {
   kind: string;
-  instance?: string;
   agent?: string;
   scopes?: string;
   subject?: string;
@@ -20,24 +19,24 @@ type NewKey = {
 /** Keys of operators, companies and agents. */
 export function keyCommands(program: Command, { action, paged }: CommandSetup): void {
   const keys = program.command('keys').description('list keys, create, rotate or revoke one');
-  paged(keys.command('list', { isDefault: true }).description('list keys'))
-    .option('--instance <company>', 'only of this company')
-    .action(
-      action<[PageOptions & { instance?: string }]>((session, options) =>
-        printPages(session, '/api/v1/keys', { instance: options.instance }, options, KEY_COLUMNS),
-      ),
-    );
+  paged(keys.command('list', { isDefault: true }).description('list keys')).action(
+    action<[PageOptions]>(async (session, options) => {
+      const query = { instance: await session.company() };
+      return printPages(session, '/api/v1/keys', query, options, KEY_COLUMNS);
+    }),
+  );
   keys
     .command('create')
     .description('create a key; it is shown this once, on standard output')
     .addOption(choice('--kind <kind>', 'what it may do', KEY_KINDS).makeOptionMandatory())
-    .option('--instance <company>', 'the company it is bound to')
     .option('--agent <agent-id>', 'the one agent it may act as')
     .option('--scopes <scopes>', `what it may be used for: ${SCOPES.join(',')} (default: all, of an agent read,run)`)
     .option('--subject <subject>', 'who holds it, as in user:ana@acme.example')
     .option('--expires <time>', 'until when it counts, as in 2027-01-01T00:00:00Z', moment)
     .action(
-      action<[NewKey]>(async (session, { kind, instance, agent, scopes, subject, expires }) => {
+      action<[NewKey]>(async (session, { kind, agent, scopes, subject, expires }) => {
+        // An operator's key is bound to none, whatever is selected.
+        const instance = kind === 'operator' ? session.options.instance : await session.company();
         const expires_at = expires === undefined ? undefined : new Date(expires).toISOString();
         const wanted = { kind, instance, agent_id: agent, scopes: scopes?.split(','), subject, expires_at };
         printKey(session, await (await session.client()).post<MadeKey>('/api/v1/keys', wanted));

@@ -8,33 +8,26 @@ import { readJsonFile } from '../read-json-file.ts';
 import { formatDuration, formatTime, printable } from '../table.ts';
 import { printTicketTree, watchPlan } from '../watch-plan.ts';
 
-type InInstance = { instance?: string };
-type WithReason = InInstance & { reason?: string };
+type WithReason = { reason?: string };
 
 export function planCommands(program: Command, { action, paged }: CommandSetup): void {
   paged(program.command('plans').description('list plans, the newest first'))
-    .option('--instance <company>', 'only this company')
     .addOption(choice('--status <status>', 'only in this status', PLAN_STATUSES))
     .action(
-      action<[PageOptions & InInstance & { status?: string }]>((session, options) =>
-        printPages(
-          session,
-          '/api/v1/plans',
-          { instance: options.instance, status: options.status },
-          options,
-          PLAN_COLUMNS,
-        ),
-      ),
+      action<[PageOptions & { status?: string }]>(async (session, options) => {
+        const query = { instance: await session.company(), status: options.status };
+        return printPages(session, '/api/v1/plans', query, options, PLAN_COLUMNS);
+      }),
     );
 
   program
     .command('plan')
     .description('show a plan with its tickets')
     .argument('<plan-id>')
-    .option('--instance <company>', 'the company it belongs to')
     .option('--watch', 'stay until it ends; exit code 0 only when it completed')
     .action(
-      action<[string, InInstance & { watch?: boolean }]>(async (session, planId, { instance, watch }) => {
+      action<[string, { watch?: boolean }]>(async (session, planId, { watch }) => {
+        const instance = await session.company();
         if (watch) return watchPlan(session, { planId, instance });
         const client = await session.client();
         const plan = await client.get<PlanDetail>(`/api/v1/plans/${encodeURIComponent(planId)}`, { instance });
@@ -66,10 +59,10 @@ export function planCommands(program: Command, { action, paged }: CommandSetup):
     .description('give a plan a new revision; what is done and unchanged is kept')
     .argument('<plan-id>')
     .argument('<file>', 'JSON file with the whole cognitive plan; - = standard input')
-    .option('--instance <company>', 'the company it belongs to')
     .option('--reason <text>', 'why; goes into the audit')
     .action(
-      action<[string, string, WithReason]>(async (session, planId, file, { instance, reason }) => {
+      action<[string, string, WithReason]>(async (session, planId, file, { reason }) => {
+        const instance = await session.company();
         const { value } = await readJsonFile(session.world, file);
         const client = await session.client();
         const answer = await client.post<{ plan_id: string; status: string; revision: number; warnings: string[] }>(
@@ -91,16 +84,13 @@ function change(
   more: (command: Command) => Command = (command) => command,
   needsReason = false,
 ): void {
-  const command = program
-    .command(verb)
-    .description(description)
-    .argument('<plan-id>')
-    .option('--instance <company>', 'the company it belongs to');
+  const command = program.command(verb).description(description).argument('<plan-id>');
   if (needsReason) command.requiredOption('--reason <text>', 'why; goes into the audit');
   else command.option('--reason <text>', 'why; goes into the audit');
   more(command).action(
     action<[string, WithReason & { compensate?: boolean; task?: string }]>(
-      async (session, planId, { instance, reason, compensate, task }) => {
+      async (session, planId, { reason, compensate, task }) => {
+        const instance = await session.company();
         const client = await session.client();
         const body = { reason, compensate, task_id: task };
         const answer = await client.post<{ plan_id: string; status: string }>(

@@ -4,10 +4,10 @@ import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
 import type { Client } from '../client.ts';
 import type { CommandSetup } from '../program.ts';
 import { readJsonFile } from '../read-json-file.ts';
-import type { Session } from '../session.ts';
+import type { Selection, Session } from '../session.ts';
 import { watchPlan } from '../watch-plan.ts';
 
-type Options = { watch?: boolean; instance?: string };
+type Options = { watch?: boolean };
 type Json = Record<string, unknown>;
 
 export function runCommand(program: Command, { action }: CommandSetup): void {
@@ -16,7 +16,6 @@ export function runCommand(program: Command, { action }: CommandSetup): void {
     .description('submit a decision, several in an array, or a bare plan, which counts as approved')
     .argument('<file>', 'JSON file; - = standard input')
     .option('--watch', 'show the tickets until the plan ends; exit code 0 only when it completed')
-    .option('--instance <company>', 'the company it belongs to, when the file names none')
     .action(
       action<[string, Options]>(async (session, file, options) => {
         const { name, value } = await readJsonFile(session.world, file);
@@ -24,7 +23,8 @@ export function runCommand(program: Command, { action }: CommandSetup): void {
         if (Array.isArray(value)) return runBatch(session, client, name, value, options);
         if (!isObject(value))
           throw new CliError(EXIT.usage, `${name} holds ${describe(value)}, not a decision (an object)`);
-        const submitted = await submit(session, client, withInstance(value, options.instance, name)).catch(
+        const selection = await session.selection();
+        const submitted = await submit(session, client, withInstance(value, selection, name)).catch(
           (error: unknown) => {
             throw namingFile(error, name);
           },
@@ -77,7 +77,8 @@ async function runBatch(
   const wrong = decisions.findIndex((decision) => !isObject(decision));
   if (wrong !== -1)
     throw new CliError(EXIT.usage, `${name}: [${wrong}] is ${describe(decisions[wrong])}, not a decision (an object)`);
-  const sent = decisions.map((decision, i) => withInstance(decision as Json, options.instance, `${name}: [${i}]`));
+  const selection = await session.selection();
+  const sent = decisions.map((decision, i) => withInstance(decision as Json, selection, `${name}: [${i}]`));
   const { results } = await client
     .post<{ results: Submission[] }>('/api/v1/decisions', sent)
     .catch((error: unknown) => {
@@ -100,10 +101,11 @@ function announce(session: Session, submission: Submission): void {
   });
 }
 
-/** A company given on the command line goes where the contract keeps it: `metadata.instance`. */
-function withInstance(decision: Json, instance: string | undefined, name: string): Json {
-  if (instance === undefined) return decision;
+/** The company goes where the contract keeps it: `metadata.instance`. What a file says counts more than what is selected. */
+function withInstance(decision: Json, selection: Selection | null, name: string): Json {
   const own = instanceOf(decision);
+  if (selection === null || (own !== undefined && selection.by !== '--instance')) return decision;
+  const instance = selection.name;
   if (own !== undefined && own !== instance)
     throw new CliError(EXIT.usage, `${name}: metadata.instance says "${own}", and --instance "${instance}"`);
   return { ...decision, metadata: { ...(isObject(decision.metadata) ? decision.metadata : {}), instance } };

@@ -41,13 +41,12 @@ export function schedulingCommands(program: Command, setup: CommandSetup): void 
         session.print(degradation, () => degradationText(session, degradation));
       }),
     );
-  paged(program.command('budgets').description('list error budgets: how much may still be late'))
-    .option('--instance <company>', 'only of this company')
-    .action(
-      action<[PageOptions & { instance?: string }]>((session, options) =>
-        printPages(session, '/api/v1/scheduling/budgets', { instance: options.instance }, options, BUDGETS),
-      ),
-    );
+  paged(program.command('budgets').description('list error budgets: how much may still be late')).action(
+    action<[PageOptions]>(async (session, options) => {
+      const query = { instance: await session.company() };
+      return printPages(session, '/api/v1/scheduling/budgets', query, options, BUDGETS);
+    }),
+  );
   trailCommands(program, setup);
 }
 

@@ -4,55 +4,65 @@ import { SECRET_COLUMNS } from '../columns.ts';
 import { type PageOptions, printPages } from '../list-pages.ts';
 import type { CommandSetup } from '../program.ts';
 import { readSecret } from '../read-secret.ts';
-
-type Of = { instance?: string };
+import type { Session } from '../session.ts';
 
 /** Secrets of a company, or of the fleet: set and named, never shown. */
 export function secretCommands(program: Command, { action, paged }: CommandSetup): void {
   const secrets = program.command('secrets').description('list secrets by name, set, remove or rotate them');
-  const of = (command: Command): Command =>
-    command.option('--instance <company>', 'of this company (default: of the fleet)');
-  of(paged(secrets.command('list', { isDefault: true }).description('list the names of secrets'))).action(
-    action<[PageOptions & Of]>((session, options) => printPages(session, pathOf(options), {}, options, SECRET_COLUMNS)),
+  paged(secrets.command('list', { isDefault: true }).description('list the names of secrets')).action(
+    action<[PageOptions]>(async (session, options) => {
+      const { path } = await ownerOf(session);
+      return printPages(session, path, {}, options, SECRET_COLUMNS);
+    }),
   );
-  of(secrets.command('set'))
+  secrets
+    .command('set')
     .description('set a secret: its value comes from standard input, or is asked for and not shown')
     .argument('<secret>', 'its name, as the configuration refers to it: secret:<name>')
     .option('--from-file <file>', 'take the value from this file')
     .allowUnknownOption() // refused as an argument too many: what is not known may be a secret, and is not repeated
     .action(
-      action<[string, Of & { fromFile?: string }]>(async (session, name, { fromFile, ...options }) => {
+      action<[string, { fromFile?: string }]>(async (session, name, { fromFile }) => {
         const value = await readSecret(session.world, fromFile, name);
-        const path = `${pathOf(options)}/${encodeURIComponent(name)}`;
-        const secret = await (await session.client()).put<SecretView>(path, { value });
-        session.print(secret, () => `secret ${secret.name} set (version ${secret.version})\n`);
+        const { path, owner } = await ownerOf(session);
+        const client = await session.client();
+        const secret = await client.put<SecretView>(`${path}/${encodeURIComponent(name)}`, { value });
+        session.print(secret, () => `secret ${secret.name} of ${owner} set (version ${secret.version})\n`);
       }),
     );
-  of(secrets.command('remove'))
+  secrets
+    .command('remove')
     .description('remove a secret')
     .argument('<secret>')
     .action(
-      action<[string, Of]>(async (session, name, options) => {
-        await (await session.client()).delete(`${pathOf(options)}/${encodeURIComponent(name)}`);
-        session.print({ secret: name, removed: true }, () => `secret ${name} removed\n`);
+      action<[string]>(async (session, name) => {
+        const { path, owner } = await ownerOf(session);
+        await (await session.client()).delete(`${path}/${encodeURIComponent(name)}`);
+        session.print({ secret: name, removed: true }, () => `secret ${name} of ${owner} removed\n`);
       }),
     );
-  of(secrets.command('rotate'))
+  secrets
+    .command('rotate')
     .description('seal the secrets anew, under a new data key')
     .option('--master', 'wrap all data keys with a new master key instead')
     .action(
-      action<[Of & { master?: boolean }]>(async (session, { master, ...options }) => {
+      action<[{ master?: boolean }]>(async (session, { master }) => {
         const client = await session.client();
         if (master) {
           const done = await client.post<{ master: string; keys: number }>('/api/v1/secrets/rotate-master', undefined);
           session.print(done, () => `master key ${done.master}; data keys wrapped with it: ${done.keys}\n`);
         } else {
-          const done = await client.post<{ secrets: number }>(`${pathOf(options)}/rotate`, undefined);
-          session.print(done, () => `secrets sealed anew: ${done.secrets}\n`);
+          const { path, owner } = await ownerOf(session);
+          const done = await client.post<{ secrets: number }>(`${path}/rotate`, undefined);
+          session.print(done, () => `secrets of ${owner} sealed anew: ${done.secrets}\n`);
         }
       }),
     );
 }
 
-const pathOf = ({ instance }: Of): string =>
-  instance === undefined ? '/api/v1/secrets' : `/api/v1/instances/${encodeURIComponent(instance)}/secrets`;
+/** Whose secrets are meant: the company's that is named or selected, else the fleet's. */
+async function ownerOf(session: Session): Promise<{ path: string; owner: string }> {
+  const name = await session.company();
+  if (name === undefined) return { path: '/api/v1/secrets', owner: 'the fleet' };
+  return { path: `/api/v1/instances/${encodeURIComponent(name)}/secrets`, owner: name };
+}

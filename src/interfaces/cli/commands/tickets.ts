@@ -6,18 +6,17 @@ import { type PageOptions, printPages } from '../list-pages.ts';
 import type { CommandSetup } from '../program.ts';
 import { formatDuration, formatTime, printable } from '../table.ts';
 
-type Filters = PageOptions & { instance?: string; plan?: string; status?: string; type?: string };
+type Filters = PageOptions & { plan?: string; status?: string; type?: string };
 
 export function ticketCommands(program: Command, { action, paged }: CommandSetup): void {
   paged(program.command('tickets').description('list tickets'))
-    .option('--instance <company>', 'only this company')
     .option('--plan <plan-id>', 'only of this plan')
     .addOption(choice('--status <status>', 'only in this status or state', TICKET_STATUSES))
     .addOption(choice('--type <type>', 'only of this task type', TASK_TYPES))
     .action(
-      action<[Filters]>((session, options) => {
+      action<[Filters]>(async (session, options) => {
         const query = {
-          instance: options.instance,
+          instance: await session.company(),
           plan_id: options.plan,
           status: options.status,
           task_type: options.type,

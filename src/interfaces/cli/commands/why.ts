@@ -21,9 +21,9 @@ export function whyCommands(program: Command, { action }: CommandSetup): void {
     .command('explain')
     .description('say when a plan will end, and why then')
     .argument('<plan-id>')
-    .option('--instance <company>', 'the company it belongs to')
     .action(
-      action<[string, { instance?: string }]>(async (session, planId, { instance }) => {
+      action<[string]>(async (session, planId) => {
+        const instance = await session.company();
         const client = await session.client();
         const path = `/api/v1/plans/${encodeURIComponent(planId)}/explain`;
         const explained = await client.get<ExplainView>(path, { instance });

@@ -1,0 +1,101 @@
+import type {
+  CompanyFault,
+  InstanceDetail,
+  InstanceStatistics,
+  InstanceStats,
+  OperationView,
+} from '../../coordination/instances/instance-views.ts';
+import { formatBytes, formatDuration, formatTime, printable } from './table.ts';
+
+type Line = [name: string, value: string | number | null];
+
+const linesOf = (lines: readonly Line[], width: number): string =>
+  lines
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, value]) => `${name.padEnd(width)} ${printable(value)}\n`)
+    .join('');
+
+const usd = (amount: number): string => `${amount.toFixed(2)} USD`;
+
+function figures(of: InstanceStatistics): Line[] {
+  const { plans_received, plans_open, plans_completed, plans_failed, plans_cancelled } = of;
+  return [
+    [
+      'plans',
+      `${plans_received} received, ${plans_open} open, ${plans_completed} completed, ${plans_failed} failed, ${plans_cancelled} cancelled`,
+    ],
+    ['tickets', `${of.tickets_completed} completed, ${of.tickets_failed} failed`],
+    ['cost', `${usd(of.cost_usd)}, this month ${usd(of.month_cost_usd)}`],
+    ['last event', formatTime(of.last_event_at)],
+  ];
+}
+
+export function detailText(detail: InstanceDetail): string {
+  const { operation, budget_usd: budget, validated_at, faults } = detail;
+  const lines: Line[] = [
+    ['company', detail.name],
+    [
+      'state',
+      detail.initialized ? detail.state : `${detail.state}, not initialized: colmeia instance init ${detail.name}`,
+    ],
+    ['health', validated_at === null ? detail.health : `${detail.health} at ${formatTime(validated_at)}`],
+    ['strategy', detail.strategy],
+    ['tier', detail.tier],
+    ['template', detail.template],
+    ['budget', budget === null ? 'no limit' : `${usd(budget)} a month`],
+    ['owners', detail.owners.join(', ')],
+    ['created', formatTime(detail.created_at)],
+    ['folder', detail.folder],
+    ...detail.resources.map(({ kind, id, site }): Line => ['has', `${kind} ${id}${site === '' ? '' : ` at ${site}`}`]),
+    ...figures(detail.statistics),
+    ['operation', operation === null ? null : `${operation.kind} ${operation.id} is under way`],
+    ...faults.map((fault): Line => [fault.severity, faultLine(fault)]),
+  ];
+  return linesOf(lines, 10);
+}
+
+const faultLine = ({ code, place, message, remedy }: CompanyFault): string =>
+  `${code} ${place}: ${message} (${remedy})`;
+
+export function statsText(stats: InstanceStats): string {
+  const { database, files } = stats;
+  const lines: Line[] = [
+    ['company', stats.name],
+    ...figures(stats),
+    ['agents', stats.agents],
+    ['keys', stats.keys],
+    ['secrets', stats.secrets],
+    ['components', stats.components],
+    [
+      'database',
+      database === null
+        ? 'none, or not reachable'
+        : `${database.tables} tables, ${database.rows} rows, ${formatBytes(database.bytes)}`,
+    ],
+    ['files', files === null ? null : `${files.count}, ${formatBytes(files.bytes)}`],
+  ];
+  return linesOf(lines, 10);
+}
+
+/** What an operation came to, value by value. */
+export function resultText({ kind, instance, result, started_at, ended_at }: OperationView): string {
+  const took = ended_at === null ? '' : ` in ${formatDuration(Date.parse(ended_at) - Date.parse(started_at))}`;
+  const lines = Object.entries(result ?? {}).flatMap(([name, value]): Line[] =>
+    valuesOf(value).map((text) => [name.replaceAll('_', ' '), text]),
+  );
+  return `${kind} of ${instance}: done${took}\n${linesOf(
+    lines.map(([name, value]) => [`  ${name}`, value]),
+    12,
+  )}`;
+}
+
+function valuesOf(value: unknown): (string | number)[] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value.flatMap((one) => valuesOf(one));
+  if (typeof value !== 'object') return [typeof value === 'number' ? value : String(value)];
+  const { kind, id, site } = value as Record<string, unknown>;
+  if (typeof kind === 'string' && typeof id === 'string')
+    return [`${kind} ${id}${typeof site === 'string' && site !== '' ? ` at ${site}` : ''}`];
+  const parts = Object.entries(value).map(([name, inner]) => `${name} ${valuesOf(inner).join(' ') || '-'}`);
+  return parts.length === 0 ? [] : [parts.join(', ')];
+}
