@@ -40,6 +40,8 @@ export type Config = {
   maxBodyBytes: number;
   /** The operator's agents; null = `home`/agents.json when there is one. */
   agentsFile: string | null;
+  /** Folder of pg_dump and pg_restore, for copies on a server; null = where PATH finds them. */
+  postgresBin: string | null;
   /** Where telemetry records are posted to; null = nowhere. */
   telemetryUrl: string | null;
   /** File with the secret that signs them; null = unsigned. */
@@ -91,6 +93,7 @@ export const VARIABLES = {
   COLMEIA_MAX_PLAN_TASKS: '10000',
   COLMEIA_MAX_OPEN_TICKETS: '100000',
   COLMEIA_MAX_BODY_BYTES: '8388608',
+  COLMEIA_PG_BIN: '',
   COLMEIA_TELEMETRY_URL: '',
   COLMEIA_TELEMETRY_SECRET_FILE: '',
   COLMEIA_LOG_FORMAT: 'auto',
@@ -145,6 +148,7 @@ export function readConfig(env: Environment, cwd: string): Config {
     maxOpenTicketsPerCompany: read.integer('COLMEIA_MAX_OPEN_TICKETS', 1, 10_000_000),
     maxBodyBytes: read.integer('COLMEIA_MAX_BODY_BYTES', 1_024, 1_073_741_824),
     agentsFile: read.path('COLMEIA_AGENTS'),
+    postgresBin: read.path('COLMEIA_PG_BIN'),
     telemetryUrl: read.httpUrl('COLMEIA_TELEMETRY_URL'),
     telemetrySecretFile: read.path('COLMEIA_TELEMETRY_SECRET_FILE'),
     atlassianSite: read.httpUrl('ATLASSIAN_SITE'),
