@@ -86,6 +86,13 @@ export function deletionConformance(open: Open): void {
       );
       assert.deepEqual([stats.plans_received, stats.tickets_completed], [1, 1]);
       assert.deepEqual((await colmeia.agents.usage(next.who, {})).items, []);
+      assert.deepEqual((await colmeia.instances.operations(next.who, {})).items, [], 'nor what was done to the other');
+      const kept = await colmeia.instances.operations(LOCAL_OPERATOR, { instance: name });
+      assert.deepEqual(
+        kept.items.map(({ kind }) => kind),
+        ['create', 'delete'],
+        'operators see that there was one before',
+      );
     });
 
     test('under load its plans are cancelled, results that come late find nothing, and no row is left', async () => {

@@ -21,7 +21,7 @@ export async function foundInstance(parts: InstanceParts, input: CreateInput, by
     throw isColmeiaError(error, 'INSTANCE_BUSY') ? instanceExists(input.name) : error;
   });
   const last = await operations.ended(id);
-  if (last === null) throw new ColmeiaError('SHUTTING_DOWN', 'this process is stopping; the next one goes on with it');
+  if (last === null) throw new ColmeiaError('INSTANCE_BUSY', `"${input.name}" is still being made (operation ${id})`);
   if (last.state === 'completed') return;
   const { code, message } = last.error ?? { code: 'INTERNAL', message: 'the company could not be made' };
   throw new ColmeiaError(code in ERROR_CODES ? (code as ErrorCode) : 'INTERNAL', message);

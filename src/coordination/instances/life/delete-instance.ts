@@ -16,6 +16,7 @@ import {
   type KeptInstance,
 } from '../instance-store.ts';
 import type { ResourceView } from '../instance-views.ts';
+import { forgetOperations } from '../operations/operation-store.ts';
 import type { OperationDefinition, Step, StepContext } from '../operations/step.ts';
 
 export type DeleteInput = { export: boolean; force: boolean };
@@ -211,8 +212,9 @@ const filesStep = (parts: DeleteParts): DeleteStep => ({
 
 const rowsStep = (parts: DeleteParts): DeleteStep => ({
   name: 'rows',
-  async run({ instance, progress, keep, signal }) {
+  async run({ instance, operationId, progress, keep, signal }) {
     const { store, flow, directory } = parts;
+    await forgetOperations(store, instance, operationId);
     if ((await findInstance(store, COORDINATOR, instance)) !== null) {
       const keyIds = await listKeyIds(store, instance);
       await keep({ rows: await countRows(store, instance), chain: await readChainEnd(store, instance) });

@@ -5,6 +5,7 @@ import { PLACE_KIND } from '../company-place.ts';
 import { writeConfigValue } from '../folder/write-config.ts';
 import type { InstanceParts } from '../instance-parts.ts';
 import { findInstance, listKeyIds, readMore } from '../instance-store.ts';
+import { renameOperations } from '../operations/operation-store.ts';
 import type { OperationDefinition } from '../operations/step.ts';
 import { noInstance } from '../../../trust/identity/may.ts';
 
@@ -33,7 +34,8 @@ export function renameInstance(parts: InstanceParts): OperationDefinition<Rename
       },
       {
         name: 'writer',
-        async run({ instance, input: { to } }) {
+        async run({ instance, input: { to }, operationId }) {
+          await renameOperations(store, instance, to, operationId);
           await directory.changed(instance);
           await directory.changed(to);
           await flow.forgetKeys(await listKeyIds(store, to)); // they are proved anew, under the new name

@@ -68,11 +68,17 @@ export const reopenOperation = (operation: Operation, runner: string) => ({
   values: [operation.id, runner, operation.rev, JSON.stringify(operation.steps), operation.state],
 });
 
+/** A company sees what was begun since it was founded: what came before was about another one of its name. */
+const visible = (scope: Scope): string =>
+  scope.as === 'coordinator'
+    ? 'true'
+    : 'exists (select 1 from instance i where i.name = o.instance and i.created_at <= o.started_at)';
+
 /** What the scope may see; a company's own scope does not read input and memory. null = there is none. */
 export async function findOperation(store: Store, scope: Scope, id: string): Promise<KeptOperation | null> {
   const columns = scope.as === 'coordinator' ? ALL : SHOWN;
   const [row] = await store.read(scope, (sql) =>
-    sql.query(`select ${columns} from instance_operation where id = $1`, [id]),
+    sql.query(`select ${columns} from instance_operation o where id = $1 and ${visible(scope)}`, [id]),
   );
   return row === undefined ? null : operationOf(row);
 }
@@ -86,12 +92,32 @@ export async function listOperations(
   const columns = scope.as === 'coordinator' ? ALL : SHOWN;
   const rows = await store.read(scope, (sql) =>
     sql.query(
-      `select ${columns} from instance_operation
-       where ($1::text is null or instance = $1) and ($2 = '' or id < $2) order by id desc limit $3`,
+      `select ${columns} from instance_operation o
+       where ${visible(scope)} and ($1::text is null or instance = $1) and ($2 = '' or id < $2) order by id desc limit $3`,
       [query.instance, query.after, query.limit],
     ),
   );
   return rows.map(operationOf);
+}
+
+/** The company is gone: of what was done to it only `id` stays. */
+export async function forgetOperations(store: Store, instance: string, id: string): Promise<void> {
+  await store.write(COORDINATOR, (sql) =>
+    sql.query(
+      `delete from instance_operation where instance = $1 and id <> $2 and state not in ('running', 'undoing')`,
+      [instance, id],
+    ),
+  );
+}
+
+/** The company has another name: what was done to it is told under that. */
+export async function renameOperations(store: Store, from: string, to: string, id: string): Promise<void> {
+  await store.write(COORDINATOR, (sql) =>
+    sql.query(
+      `update instance_operation set instance = $2 where instance = $1 and id <> $3 and state not in ('running', 'undoing')`,
+      [from, to, id],
+    ),
+  );
 }
 
 /** Memory of operations that the caller was allowed to see. */
@@ -103,13 +129,18 @@ export async function readMemories(store: Store, ids: readonly string[]): Promis
 }
 
 /** Operations under way whose process has given no sign of life for so long become this process's own. */
-export async function claimOperations(store: Store, runner: string, silentMs: number): Promise<KeptOperation[]> {
+export async function claimOperations(
+  store: Store,
+  runner: string,
+  { kinds, silentMs }: { kinds: readonly OperationKind[]; silentMs: number },
+): Promise<KeptOperation[]> {
   const rows = await store.write(COORDINATOR, (sql) =>
     sql.query(
       `update instance_operation set runner = $1, heard_at = now()
-       where state in ('running', 'undoing') and (runner = '' or heard_at <= now() - $2 * interval '1 ms')
+       where state in ('running', 'undoing') and kind = any($3)
+         and (runner = '' or heard_at <= now() - $2 * interval '1 ms')
        returning ${ALL}`,
-      [runner, silentMs],
+      [runner, silentMs, kinds],
     ),
   );
   return rows.map(operationOf);

@@ -60,7 +60,10 @@ describe('operations over companies', () => {
   test('an operation runs its steps, says each, and tells its result', async () => {
     events = [];
     const operations = await process(async () => ({ first: 1 }));
-    const instance = `company-${names++}`;
+    const instance = 'known';
+    await store.write(COORDINATOR, (sql) =>
+      sql.query(`insert into instance (name, created_at) values ($1, now() - interval '1 hour')`, [instance]),
+    );
     const { id, state } = await operations.begin('init', instance, {}, 'operator:local');
     assert.equal(state, 'running');
     const ended = await operations.ended(id);

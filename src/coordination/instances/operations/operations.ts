@@ -133,9 +133,13 @@ export class Operations {
     return plan(instance, input);
   }
 
-  /** Resolves when the operation has ended at this process; null = another process has it, or this one stops. */
-  async ended(id: string): Promise<OperationView | null> {
-    const operation = await this.#running.get(id)?.ended;
+  /** Resolves when the operation has ended at this process; null = it takes longer, another process has it, or this one stops. */
+  async ended(id: string, waitMs = MAX_WAIT_MS): Promise<OperationView | null> {
+    const late = new AbortController();
+    const operation = await Promise.race([
+      this.#running.get(id)?.ended,
+      sleep(waitMs, null, { signal: late.signal }).catch(() => null),
+    ]).finally(() => late.abort());
     if (operation === undefined) {
       const kept = await findOperation(this.#options.store, { as: 'coordinator' }, id);
       return kept === null || isUnderWay(kept) ? null : operationView(kept, this.#definition(kept.kind));
@@ -326,14 +330,16 @@ export class Operations {
   }
 
   async #claim(silentMs: number): Promise<void> {
-    const claimed = await claimOperations(this.#options.store, this.#runner, silentMs);
+    const claimed = await claimOperations(this.#options.store, this.#runner, {
+      kinds: [...this.#definitions.keys()],
+      silentMs,
+    });
     if (claimed.length > 0) this.#hasDropped = false;
     for (const operation of claimed) {
       const { id, kind, instance } = operation;
       if (this.#running.has(id)) continue;
-      const definition = this.#definitions.get(kind);
       this.#options.log('info', { operation: id, kind, instance }, 'an operation goes on where its process left it');
-      if (definition !== undefined) this.#carryOut(definition, operation);
+      this.#carryOut(this.#definition(kind), operation);
     }
   }
 }
