@@ -64,7 +64,7 @@ describe('initializing a company', () => {
         colmeia,
         colmeia.instances.remove(LOCAL_OPERATOR, name, { confirm: name, export: false }),
       );
-      const removed = (result?.removed as { kind: string }[]).map(({ kind }) => kind).sort();
+      const removed = (result!.removed as { kind: string }[]).map(({ kind }) => kind).sort();
       assert.deepEqual(removed, [...kinds, 'files'].sort());
       assert.equal(fs.existsSync(folderOf(name)), false);
       const left = fs

@@ -82,7 +82,7 @@ describe('the outside accounts of a company', () => {
     await refused(colmeia.instances.get(LOCAL_OPERATOR, 'forced'), 'INSTANCE_NOT_FOUND');
     const { items } = await colmeia.audit.list(LOCAL_OPERATOR, { instance: '$system', type: 'instance.deleted' });
     const event = items.find(({ data }) => data?.name === 'forced');
-    assert.equal((event?.data?.left as string[]).length, 2);
+    assert.equal((event!.data!.left as string[]).length, 2);
   });
 
   test('renamed, its project and space say by whom they are owned now', async () => {
