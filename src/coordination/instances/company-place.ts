@@ -18,7 +18,8 @@ export async function placeOf(
   const folder = known.folder === undefined ? await readFiles(parts, kept) : known.folder;
   const resources = known.resources ?? (await readMore(parts.store, { as: 'coordinator' }, kept.name)).resources;
   const placed = resources.find(({ kind }) => kind === PLACE_KIND);
-  const secret = parseSecretReference(folder?.config?.database?.url) ?? (folder?.supabase?.enabled ? 'database_url' : null);
+  const secret =
+    parseSecretReference(folder?.config?.database?.url) ?? (folder?.supabase?.enabled ? 'database_url' : null);
   const url = secret === null ? null : await parts.secrets.reveal(kept.name, secret);
   return { instance: placed?.id ?? kept.name, strategy: kept.strategy, url };
 }
