@@ -222,6 +222,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     shared: { ...NO_ACCOUNTS, ...options.accounts },
     owned: () => engine.ownedCompanies(),
     silentMs: Math.max(LEAST_SILENT_MS, registry.leaseDurationMs),
+    heartbeatMs: Math.max(LEAST_SILENT_MS, registry.leaseDurationMs) / 6,
   });
   instances.onChanged = (name, now, before) => {
     swarm.scheduler.weigh();
