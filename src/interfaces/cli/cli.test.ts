@@ -6,8 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { runAgent, type RunningAgent } from '../../agent.ts';
 import { createColmeia, localTransport, LOCAL_OPERATOR, type Colmeia } from '../../index.ts';
 import { startHttpServer, type HttpServer } from '../http/server.ts';
-import { buildProgram, runCli } from './program.ts';
-import { type CliWorld, Session } from './session.ts';
+import { runAt, worldAt, type More } from './cli.testing.ts';
+import { buildProgram } from './program.ts';
+import { Session } from './session.ts';
 
 const ROOT = path.join(import.meta.dirname, '../../..');
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-cli-'));
@@ -44,32 +45,7 @@ after(async () => {
   fs.rmSync(home, { recursive: true });
 });
 
-type More = { input?: string; env?: Record<string, string>; signal?: AbortSignal };
-
-function worldOf(out: (text: string) => void, err: (text: string) => void, more: More = {}): CliWorld {
-  return {
-    env: { COLMEIA_HOME: home, ...more.env },
-    cwd: home,
-    stdin: (async function* () {
-      yield more.input ?? '';
-    })(),
-    stdout: { write: out },
-    stderr: { write: err },
-    signal: more.signal ?? new AbortController().signal,
-  };
-}
-
-async function cli(args: string[], more: More = {}) {
-  let out = '';
-  let err = '';
-  const world = worldOf(
-    (text) => (out += text),
-    (text) => (err += text),
-    more,
-  );
-  const exit = await runCli(args, world);
-  return { exit, out, err };
-}
+const cli = (args: string[], more: More = {}) => runAt(home, args, more);
 
 type Json = Record<string, unknown>;
 function decision(planId: string, change: { plan?: Json; tasks?: Json[] } = {}): string {
@@ -316,10 +292,7 @@ describe('colmeia', () => {
   });
 
   it('never sends the key of this home to a server elsewhere', async () => {
-    const world = worldOf(
-      () => {},
-      () => {},
-    );
+    const { world } = worldAt(home);
     const keyFor = async (address: string): Promise<unknown> => (await new Session(world, { address }).target()).key;
     assert.equal(await keyFor('http://colmeia.example:7420'), null);
     assert.notEqual(await keyFor('http://localhost:7420'), null);
@@ -337,10 +310,7 @@ describe('colmeia', () => {
 
 it('docs/cli.md names every command and every option', () => {
   const doc = fs.readFileSync(path.join(ROOT, 'docs/cli.md'), 'utf8');
-  const world = worldOf(
-    () => {},
-    () => {},
-  );
+  const { world } = worldAt(home);
   const program = buildProgram(world, { action: () => async () => {}, paged: (command) => command });
   const missing: string[] = [];
   const visit = (command: typeof program, name: string): void => {

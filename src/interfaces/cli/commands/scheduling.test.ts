@@ -9,7 +9,7 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import { colmeiaDouble, OPERATOR_KEY } from '../../http/colmeia.testing.ts';
 import { EXPLANATION, SCHEDULING, WHY } from '../../http/scheduling.testing.ts';
 import { startHttpServer, type HttpServer } from '../../http/server.ts';
-import { runCli } from '../program.ts';
+import { runAt } from '../cli.testing.ts';
 import { whySentence } from './why.ts';
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-cli-scheduling-'));
@@ -54,21 +54,7 @@ after(async () => {
   fs.rmSync(home, { recursive: true });
 });
 
-async function cli(args: string[], input = '') {
-  let out = '';
-  let err = '';
-  const exit = await runCli(args, {
-    env: { COLMEIA_HOME: home },
-    cwd: home,
-    stdin: (async function* () {
-      yield input;
-    })(),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    signal: new AbortController().signal,
-  });
-  return { exit, out, err };
-}
+const cli = (args: string[], input = '') => runAt(home, args, { input });
 
 it('says why a ticket waits, what is ahead, who could take it and when it starts', async () => {
   const { exit, out } = await cli(['why', 't1']);
