@@ -169,7 +169,7 @@ async function copyTime(
 ): Promise<number> {
   const source = placeOf(`source-${strategy}`, strategy);
   await make(databases, source);
-  const customers = rows / 11;
+  const customers = Math.floor(rows / 11);
   await databases.use(source, 'write', async (sql) => {
     await sql.query(
       `insert into customer select i, 'customer ' || i, jsonb_build_object('city', i % 100) from generate_series(1, ${customers}) i`,

@@ -83,6 +83,11 @@ export class CompanyConnections {
     }
   }
 
+  /** Forgets earlier failures: something was done about them. */
+  tryAgain(company: string): void {
+    this.#breakers.delete(company);
+  }
+
   /** Closes the company's connections, those in use too, and forgets what is known of it. */
   async end(company: string): Promise<void> {
     const idle = this.#takeIdle((one) => one.company === company);

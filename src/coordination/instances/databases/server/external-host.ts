@@ -62,6 +62,7 @@ export class ExternalHost implements CompanyHost {
       await session.script('set search_path = pg_catalog, pg_temp');
       for (const statement of [...PREPARE_DATABASE, MAY_ASSUME]) await session.script(statement);
     });
+    this.#connections.tryAgain(place.instance);
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {

@@ -76,6 +76,7 @@ export class ServerHost implements CompanyHost {
         `revoke all on schema public from public; create schema if not exists ${schema} authorization ${role}`,
       );
     });
+    this.#options.connections.tryAgain(instance);
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {
