@@ -38,6 +38,7 @@ export async function followOperation(
     }
   } catch (error) {
     if (!session.world.signal.aborted) throw error;
+    shown.end();
     session.note(interrupted(operation, isServer));
     return EXIT.failed;
   } finally {

@@ -31,8 +31,8 @@ export const isTerminal = (stdin: CliWorld['stdin']): stdin is Terminal =>
 
 /** Raw mode, so that the terminal does not show what is typed. Enter ends it, Ctrl-C gives up. */
 async function askHidden({ stderr }: CliWorld, terminal: Terminal, name: string): Promise<string> {
+  terminal.setRawMode(true); // before anybody is asked to type
   stderr.write(`${name} (not shown): `);
-  terminal.setRawMode(true);
   try {
     let typed = '';
     // Whoever asks next, as a prompt for commands, needs it still.
