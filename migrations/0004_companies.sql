@@ -172,7 +172,10 @@ begin
   update instance set name = p_to where name = p_name;       -- what refers to it follows
   if not found then raise exception 'no company %', p_name using errcode = 'P0002'; end if;
   update plan set instance = p_to where instance = p_name;
-  update ticket set instance = p_to where instance = p_name;
+  update ticket set instance = p_to,
+    agent = case when starts_with(agent, p_name || '/') then p_to || substr(agent, length(p_name) + 1) else agent end
+    where instance = p_name;
+  update token_usage set agent = p_to || substr(agent, length(p_name) + 1) where starts_with(agent, p_name || '/');
   update journal set instance = p_to where instance = p_name;
   update consumer set instance = p_to where instance = p_name;
   insert into former_name (instance, until_seq, name) select p_to, seq, p_name from journal_head where instance = p_to and seq > 0

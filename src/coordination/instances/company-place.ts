@@ -1,7 +1,7 @@
 import { parseSecretReference } from '../../trust/secrets/secret-reference.ts';
 import type { CompanyPlace } from './databases/company-databases.ts';
 import { readFiles } from './company-files.ts';
-import type { FolderReading } from './folder/read-folder.ts';
+import type { CompanySettings } from './folder/read-folder.ts';
 import type { InstanceParts } from './instance-parts.ts';
 import { readMore, type KeptInstance } from './instance-store.ts';
 import type { ResourceView } from './instance-views.ts';
@@ -13,7 +13,7 @@ export const PLACE_KIND = 'place';
 export async function placeOf(
   parts: Pick<InstanceParts, 'store' | 'secrets' | 'instancesFolder'>,
   kept: KeptInstance,
-  known: { folder?: FolderReading | null; resources?: readonly ResourceView[] } = {},
+  known: { folder?: CompanySettings | null; resources?: readonly ResourceView[] } = {},
 ): Promise<CompanyPlace> {
   const folder = known.folder === undefined ? await readFiles(parts, kept) : known.folder;
   const resources = known.resources ?? (await readMore(parts.store, { as: 'coordinator' }, kept.name)).resources;

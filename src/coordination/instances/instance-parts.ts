@@ -4,7 +4,7 @@ import type { Store } from '../../platform/store/store.ts';
 import type { JournalWriter } from '../../trust/audit/journal.ts';
 import type { InstanceDirectory } from '../../trust/identity/instance-directory.ts';
 import type { CompanyDatabases } from './databases/company-databases.ts';
-import type { FolderReading } from './folder/read-folder.ts';
+import type { CompanySettings } from './folder/read-folder.ts';
 import type { KeptInstance } from './instance-store.ts';
 import type { Operations } from './operations/operations.ts';
 import type { ProjectAccount } from './outside-accounts.ts';
@@ -34,7 +34,7 @@ export type ProjectDatabases = {
   /** Makes the project when there is none, and waits until it is healthy. `config`: what supabase.config.json is to say. */
   ensure(options: {
     kept: KeptInstance;
-    folder: FolderReading;
+    folder: CompanySettings;
     by: string;
     intend: (resource: ResourceView) => Promise<void>;
     progress: (detail: string, share?: number) => void;
@@ -65,5 +65,5 @@ export type InstanceParts = {
   secrets: CompanySecrets;
   /** Parent folder of the companies' files; null = companies have none, as when Colmeia keeps nothing on disk. */
   instancesFolder: string | null;
-  accounts(kept: KeptInstance, folder: FolderReading | null): Promise<CompanyAccounts>;
+  accounts(kept: KeptInstance, folder: CompanySettings | null): Promise<CompanyAccounts>;
 };

@@ -3,7 +3,7 @@ import type { Random } from '../../platform/clock.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { noInstance } from '../../trust/identity/may.ts';
 import { listKeys, type KeptKey } from '../../trust/identity/key-store.ts';
-import { folderOf, readFiles } from './company-files.ts';
+import { folderOf } from './company-files.ts';
 import { placeOf } from './company-place.ts';
 import { InstanceContexts, type InstanceContext } from './folder/instance-contexts.ts';
 import type { InstanceParts } from './instance-parts.ts';
@@ -31,9 +31,16 @@ export type Health = {
 /** Contexts, validation and the watch over the health of companies. */
 export function openHealth(
   parts: InstanceParts,
-  options: { random: Random; owned: () => string[]; secretNames: (name: string) => Promise<string[]> },
+  options: {
+    random: Random;
+    owned: () => string[];
+    secretNames: (name: string) => Promise<string[]>;
+    /** Of the embedded databases; null = they are elsewhere. */
+    dataFolder: string | null;
+  },
 ): Health {
   const { store, clock, log, append, instancesFolder } = parts;
+  const { dataFolder } = options;
   const kept = (name: string): Promise<KeptInstance | null> => findInstance(store, COORDINATOR, name);
   const mustFind = async (name: string): Promise<KeptInstance> => {
     const found = await kept(name);
@@ -73,15 +80,12 @@ export function openHealth(
           const found = await kept(of);
           return found === null ? null : { ...registeredCompany(found), monthCostUsd: found.statistics.month_cost_usd };
         },
-        inspect: async ({ name: of }) => parts.databases.inspect(await placeOf(parts, await mustFind(of))),
+        inspect: async (context) =>
+          parts.databases.inspect(await placeOf(parts, await mustFind(context.name), { folder: context })),
         keys: (of): Promise<KeptKey[]> => listKeys(store, COORDINATOR, { instance: of, after: '', limit: MOST_KEYS }),
-        accounts: async ({ name: of }) => {
-          const found = await mustFind(of);
-          const { jira, confluence, supabase } = await parts.accounts(found, await readFiles(parts, found));
-          return { jira, confluence, supabase };
-        },
+        accounts: async (context) => parts.accounts(await mustFind(context.name), context),
         memory: store.tier === 'embedded' ? memory : null,
-        disks: [],
+        disks: dataFolder === null ? [] : [{ place: 'disk of the data', folder: dataFolder }],
         searchPath: process.env.PATH ?? '',
       },
       name,

@@ -80,7 +80,12 @@ export async function openInstances(options: InstancesOptions): Promise<{
     databases,
     accounts: (kept, folder) => sites.accounts(kept, folder),
   };
-  const health = openHealth(parts, { random, owned: options.owned, secretNames: (name) => secrets.names(name) });
+  const health = openHealth(parts, {
+    random,
+    dataFolder,
+    owned: options.owned,
+    secretNames: (name) => secrets.names(name),
+  });
   const { workFolder, exportsFolder, version } = options;
   const validate = (name: string): Promise<ValidationReport> => health.validate(name);
   const portable: PortableParts = { ...parts, secrets, validate, workFolder, exportsFolder, version };

@@ -9,7 +9,7 @@ import type { Secret } from '../../platform/secret.ts';
 import { ColmeiaError } from '../../platform/errors.ts';
 import { SYSTEM_INSTANCE } from '../../trust/identity/principal.ts';
 import type { AtlassianConfig } from './folder/company-config.ts';
-import type { FolderReading } from './folder/read-folder.ts';
+import type { CompanySettings } from './folder/read-folder.ts';
 import { parseSecretReference } from '../../trust/secrets/secret-reference.ts';
 import type { CompanyAccounts, CompanySecrets, ProjectDatabases } from './instance-parts.ts';
 import type { KeptInstance } from './instance-store.ts';
@@ -59,7 +59,7 @@ export class OutsideSites {
   }
 
   /** The accounts of a company as its files have them; `folder` null = it has no files. */
-  async accounts(kept: KeptInstance, folder: FolderReading | null): Promise<CompanyAccounts> {
+  async accounts(kept: KeptInstance, folder: CompanySettings | null): Promise<CompanyAccounts> {
     const atlassian = folder?.atlassian ?? null;
     const derived = keyOf(kept.name);
     const [jiraKey, spaceKey] = [atlassian?.jira?.project_key ?? null, atlassian?.confluence?.space_key ?? null];
@@ -124,21 +124,22 @@ export class OutsideSites {
     return { authorization: `Basic ${Buffer.from(`${email}:${token.reveal()}`).toString('base64')}` };
   }
 
-  async #supabase(kept: KeptInstance, folder: FolderReading | null): Promise<ProjectDatabases | string> {
+  async #supabase(kept: KeptInstance, folder: CompanySettings | null): Promise<ProjectDatabases | string> {
     const config = folder?.supabase ?? null;
     if (kept.strategy !== 'full') return `off: the strategy is ${kept.strategy}`;
     if (config?.enabled !== true) return 'off: supabase.config.json does not say enabled: true';
     const { shared, secrets } = this.#options;
     const organization = config.organization_id ?? shared.supabaseOrganization;
     if (organization === null) return 'off: no organization (SUPABASE_ORGANIZATION_ID)';
-    const secret = parseSecretReference(config.access_token) ?? SUPABASE_TOKEN;
-    const token = async (): Promise<Secret | null> =>
-      (await secrets.reveal(kept.name, secret)) ?? (await secrets.reveal(SYSTEM_INSTANCE, SUPABASE_TOKEN));
-    if ((await token()) === null) return `off: no Supabase credentials (secret ${secret})`;
-    const key = `supabase ${shared.supabaseApiUrl} ${organization} ${kept.name} ${secret}`;
+    const own = parseSecretReference(config.access_token) ?? SUPABASE_TOKEN;
+    const isOwn = (await secrets.reveal(kept.name, own)) !== null;
+    const [owner, secret] = isOwn ? [kept.name, own] : [SYSTEM_INSTANCE, SUPABASE_TOKEN];
+    const token = (): Promise<Secret | null> => secrets.reveal(owner, secret);
+    if (!isOwn && (await token()) === null) return `off: no Supabase credentials (secret ${own})`;
+    const key = `supabase ${shared.supabaseApiUrl} ${organization} ${owner} ${secret}`;
     let known = this.#sites.get(key);
     if (known === undefined) {
-      const terms = this.#terms(kept.name);
+      const terms = this.#terms(owner);
       known = openSupabase({ ...terms, apiUrl: shared.supabaseApiUrl, organization, token });
       this.#sites.set(key, known);
     }

@@ -36,6 +36,8 @@ export type FolderReading = {
   seeds: SqlFile[];
   faults: CompanyFault[];
 };
+/** Where a company's own data and accounts are, as its files say. */
+export type CompanySettings = Pick<FolderReading, 'config' | 'supabase' | 'atlassian'>;
 
 /**
  * Reads the folder of a company as a person may have left it: nothing is executed, links out of it are not followed, every
