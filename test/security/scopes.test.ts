@@ -11,6 +11,8 @@ const EXCEPTIONS: Record<string, KeyScope> = {
   queryWorkflow: 'read',
   validateInstance: 'read',
   listDifferences: 'administer',
+  listExports: 'administer',
+  getExport: 'administer',
 };
 /** Groups of which a change is administration, and those of which a look is too. */
 const ADMINISTERED = ['instances', 'operations', 'keys', 'secrets', 'scheduling'];

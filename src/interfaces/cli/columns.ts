@@ -1,6 +1,7 @@
 import type { AgentView, InboxItem, KeyView, PlanSummary, TicketView } from '../../colmeia.ts';
 import type {
   CompanyFault,
+  ExportView,
   InstanceSummary,
   OperationPlan,
   OperationView,
@@ -102,6 +103,14 @@ export const PLAN_STEP_COLUMNS: Column<OperationPlan['steps'][number]>[] = [
   { title: 'SIZE', value: (step) => (step.bytes === undefined ? null : formatBytes(step.bytes)), align: 'right' },
   { title: 'CALLS', value: (step) => step.calls, align: 'right' },
   { title: 'WHAT', value: (step) => step.detail, shrinks: true },
+];
+
+export const EXPORT_COLUMNS: Column<ExportView>[] = [
+  { title: 'FILE', value: (one) => one.file },
+  { title: 'COMPANY', value: (one) => one.instance, shrinks: true },
+  { title: 'SIZE', value: (one) => formatBytes(one.bytes), align: 'right' },
+  { title: 'WRITTEN', value: (one) => formatTime(one.created_at) },
+  { title: 'FAULT', value: (one) => one.fault, shrinks: true },
 ];
 
 const tookOf = ({ started_at: from, ended_at: to }: { started_at: string | null; ended_at: string | null }) =>

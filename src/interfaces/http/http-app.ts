@@ -14,6 +14,7 @@ import { auditRoutes } from './routes/audit-routes.ts';
 import { autoscalingRoutes } from './routes/autoscaling-routes.ts';
 import { decisionRoutes } from './routes/decision-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
+import { exportRoutes } from './routes/export-routes.ts';
 import { inboxRoutes } from './routes/inbox-routes.ts';
 import { instanceRoutes } from './routes/instance-routes.ts';
 import { keyRoutes } from './routes/key-routes.ts';
@@ -70,6 +71,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
     ...autoscalingRoutes(colmeia),
     ...instanceRoutes(colmeia),
     ...ownerRoutes(colmeia),
+    ...exportRoutes(colmeia),
     ...operationRoutes(colmeia, polls),
     ...keyRoutes(colmeia),
     ...secretRoutes(colmeia),

@@ -157,6 +157,18 @@ export const INSTANCE_SCHEMAS: readonly ({ $id: string } & DocSchema)[] = [
     }),
   },
   {
+    $id: 'Export',
+    title: 'Export',
+    ...shape({
+      file: text,
+      bytes: count,
+      created_at: moment,
+      instance: { ...textOrNull, description: 'The company that was written.' },
+      colmeia: { ...textOrNull, description: 'The version that wrote it.' },
+      fault: { ...textOrNull, description: 'Why it is of no use; null = its manifest can be read.' },
+    }),
+  },
+  {
     $id: 'Owner',
     title: 'Owner',
     ...shape({

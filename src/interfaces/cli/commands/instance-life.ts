@@ -1,14 +1,20 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import type { OperationPlan, OperationView } from '../../../coordination/instances/instance-views.ts';
 import { CliError, EXIT, type ExitCode } from '../cli-error.ts';
-import { FAULT_COLUMNS, PLAN_STEP_COLUMNS } from '../columns.ts';
+import { type Client, refusal } from '../client.ts';
+import { EXPORT_COLUMNS, FAULT_COLUMNS, PLAN_STEP_COLUMNS } from '../columns.ts';
 import { followOperation } from '../follow-operation.ts';
-import { pathOfCompany } from '../paths.ts';
+import { textOf } from '../http-transport.ts';
+import { type PageOptions, printPages } from '../list-pages.ts';
+import { pathOfCompany, pathOfExport } from '../paths.ts';
 import type { CommandSetup } from '../program.ts';
 import { readLine } from '../read-line.ts';
 import { isTerminal } from '../read-secret.ts';
 import { readSelectedCompany, selectCompany } from '../selected-company.ts';
-import type { Session } from '../session.ts';
+import { reason, type Session } from '../session.ts';
 
 type Waits = { wait: boolean };
 
@@ -68,7 +74,7 @@ function seedCommand(parent: Command, { action }: CommandSetup): void {
     );
 }
 
-function copyCommands(group: Command, { action }: CommandSetup): void {
+function copyCommands(group: Command, { action, paged }: CommandSetup): void {
   begins(group, 'clone', 'make a new company that is a copy of another, without its secrets')
     .argument('<source>')
     .argument('<target>')
@@ -98,6 +104,38 @@ function copyCommands(group: Command, { action }: CommandSetup): void {
         begin(session, '/api/v1/imports', { file, name }, options),
       ),
     );
+  paged(group.command('exports').description('list the files of exports, download or remove one'))
+    .option('--download <file>', 'write it into the current folder')
+    .option('--remove <file>', 'remove it')
+    .action(
+      action<[PageOptions & { download?: string; remove?: string }]>(
+        async (session, { download, remove, ...pages }) => {
+          const client = await session.client();
+          if (download !== undefined) return downloadExport(session, client, download);
+          if (remove === undefined) return printPages(session, '/api/v1/exports', {}, pages, EXPORT_COLUMNS);
+          await client.delete(pathOfExport(remove));
+          session.print({ file: remove, removed: true }, () => `${remove} removed\n`);
+          return undefined;
+        },
+      ),
+    );
+}
+
+async function downloadExport(session: Session, client: Client, file: string): Promise<void> {
+  const { cwd, signal } = session.world;
+  const to = path.join(cwd, path.basename(file));
+  if (!client.transport.isServer)
+    throw new CliError(EXIT.usage, `the file is on this machine already: ${path.join(session.home, 'exports', file)}`);
+  const response = await client.open(pathOfExport(file), { signal });
+  if (response.statusCode !== 200) throw refusal(response.statusCode!, await textOf(response));
+  try {
+    await pipeline(response, fs.createWriteStream(to, { flags: 'wx', mode: 0o600 }), { signal });
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST';
+    if (!isThere) fs.rmSync(to, { force: true });
+    throw new CliError(EXIT.failed, isThere ? `${to} is there already` : `${to}: ${reason(cause)}`, { cause });
+  }
+  session.print({ file: to }, () => `${to}\n`);
 }
 
 function printPlan(session: Session, plan: OperationPlan): ExitCode {

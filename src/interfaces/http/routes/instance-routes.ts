@@ -278,38 +278,6 @@ function copyRoutes(instances: Instances): Operation[] {
         return instances.planClone(who, params.name, body);
       },
     }),
-    operation({
-      id: 'exportInstance',
-      tag,
-      method: 'POST',
-      path: '/api/v1/instances/{name}/export',
-      summary: 'Write a company into one portable file, without its secrets',
-      params: NAME,
-      answer: BEGUN,
-      errors: [...CHANGES, 'OPERATION_STATE'],
-      run: ({ who, params }) => instances.exportTo(who, params.name),
-    }),
-    operation({
-      id: 'importInstance',
-      tag,
-      method: 'POST',
-      path: '/api/v1/imports',
-      summary: 'Make a company out of the file of an export',
-      body: {
-        schema: {
-          type: 'object',
-          properties: {
-            file: { type: 'string', description: 'Name of a file in the exports folder of the server.' },
-            name: { type: 'string', description: 'Name of the company; left out: that in the file.' },
-          },
-          required: ['file'],
-        },
-        example: { file: 'padaria-2026-11-21.colmeia', name: 'padaria' },
-      },
-      answer: BEGUN,
-      errors: ['INSTANCE_EXISTS', 'INSTANCE_BUSY', 'EXPORT_INVALID', 'OPERATION_STATE'],
-      run: ({ who, body }) => instances.importFrom(who, body),
-    }),
   ];
 }
 
