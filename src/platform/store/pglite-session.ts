@@ -8,6 +8,7 @@ import { type Row } from './store.ts';
 import { type Session } from './transaction.ts';
 import {
   type Answer,
+  closePrepared,
   type Column,
   describePrepared,
   executePrepared,
@@ -145,6 +146,10 @@ export class PgliteSession implements Session {
   /** The columns that a prepared statement will answer with; none when it answers without rows. */
   async describe(name: string): Promise<Column[]> {
     return (await this.#ask(describePrepared(name))).columns;
+  }
+
+  async unprepare(name: string): Promise<void> {
+    await this.#ask(closePrepared(name));
   }
 
   /** Runs a prepared statement as a transaction of its own, in one entry into WASM; gives the first column as text. */

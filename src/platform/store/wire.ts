@@ -54,6 +54,11 @@ export function describePrepared(name: string): Buffer {
   return Buffer.concat([message('D', text(`S${name}`)), SYNC]);
 }
 
+/** Forgets a prepared statement, in a failed transaction too; one that is not there is no error. */
+export function closePrepared(name: string): Buffer {
+  return Buffer.concat([message('C', text(`S${name}`)), SYNC]);
+}
+
 /** One statement with values, prepared anew. */
 export function parameterQuery(sql: string, values: readonly (string | null)[]): Buffer {
   const parse = message('P', Buffer.concat([text(''), text(sql), Buffer.alloc(2)]));
