@@ -22,6 +22,7 @@ const BENCHES = [
   'instances',
   'instance-life',
   'company-hanging',
+  'clone',
   'big-plan',
   'at-rest',
   'forecast',
