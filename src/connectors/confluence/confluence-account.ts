@@ -34,7 +34,7 @@ export function openConfluence(options: ConfluenceOptions): ConfluenceAccount {
     kind: 'confluence',
     site: url,
     pages: confluencePages(load),
-    check: async () => await checkConfluence(await load()),
+    check: async () => ({ ...(await checkConfluence(await load())), clockSkewMs: site.state().clockSkewMs }),
     ensure: async (spec) => await ensureSpace(await load(), spec),
     ensureGlobal: async (hive) => await ensureSpace(await load(), { ...HIVE_ACCOUNT, instance: hive }),
     remove: async (resource, instance) =>

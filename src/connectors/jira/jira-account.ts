@@ -33,7 +33,7 @@ export function openJira(options: JiraOptions): JiraAccount {
     kind: 'jira',
     site: url,
     issues: jiraIssues(load),
-    check: async () => await checkJira(await load()),
+    check: async () => ({ ...(await checkJira(await load())), clockSkewMs: site.state().clockSkewMs }),
     ensure: async (spec) => await ensureProject(await load(), spec),
     ensureGlobal: async (hive) => await ensureProject(await load(), { ...HIVE_ACCOUNT, instance: hive }),
     remove: async (resource, instance) => await removeProject(await load(), resource.id, instance),

@@ -26,6 +26,14 @@ suite('what is sent and what comes back', () => {
     assert.deepEqual(seen!.body, { name: 'acme', password: 'correct horse' });
   });
 
+  test('how far the clock of the site is ahead is known from its answers', async () => {
+    const date = new Date(Date.now() + 600_000).toUTCString();
+    fake.answer = { status: 200, headers: { date }, body: {} };
+    const site = open();
+    await get(site);
+    assert.ok(Math.abs(site.state().clockSkewMs - 600_000) < 60_000);
+  });
+
   test('an answer without a body is null', async () => {
     fake.answer = { status: 204 };
     const back = await open().request({ method: 'DELETE', path: '/v1/things/1' });
@@ -231,7 +239,7 @@ suite('what is cut off', () => {
     const site = open({ concurrency: 1 });
     const calls = [get(site), get(site)].map((call) => assert.rejects(call, { code: 'SHUTTING_DOWN' }));
     while (fake.server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    assert.deepEqual(site.state(), { breaker: 'closed', queued: 1, running: 1 });
+    assert.deepEqual(site.state(), { breaker: 'closed', queued: 1, running: 1, clockSkewMs: 0 });
     await site.close();
     await Promise.all(calls);
     await assert.rejects(get(site), { code: 'SHUTTING_DOWN' });

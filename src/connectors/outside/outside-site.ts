@@ -62,6 +62,9 @@ export type OutsideSiteOptions = {
   fetch?: typeof globalThis.fetch;
 };
 
+/** `clockSkewMs`: how far the site's clock is ahead of ours by its last answer, to the second; 0 while it has given none. */
+export type OutsideState = { breaker: BreakerState; queued: number; running: number; clockSkewMs: number };
+
 /**
  * A site outside, called with care: a rate budget, a cap of calls under way, deadlines, repeats of what may be repeated, a
  * circuit breaker, and an audit of each call. Errors: OUTSIDE_UNAVAILABLE, OUTSIDE_TIMEOUT, OUTSIDE_REFUSED (any status
@@ -74,7 +77,7 @@ export type OutsideSite = {
    * but 429 come back as answers; the rest is thrown when no repeat helped.
    */
   fetch: typeof globalThis.fetch;
-  state(): { breaker: BreakerState; queued: number; running: number };
+  state(): OutsideState;
   /** What a dry run would have changed, at most 10,000 calls. */
   planned(): readonly OutsideCall[];
   /** Ends what waits and runs with SHUTTING_DOWN. */
@@ -128,6 +131,7 @@ class Site {
   readonly #agent: Agent;
   readonly #fetch: typeof globalThis.fetch;
   readonly #underWay = new Set<AbortController>();
+  #clockSkewMs = 0;
 
   constructor(options: OutsideSiteOptions) {
     this.#options = options;
@@ -189,9 +193,10 @@ class Site {
     return new Response(bytes, { status: answer.status, headers: shown });
   }
 
-  state(): { breaker: BreakerState; queued: number; running: number } {
+  state(): OutsideState {
     const breaker = breakerState(this.#breaker, this.#options.clock.now(), BREAKER);
-    return { breaker, queued: this.#budget.queued, running: this.#budget.running };
+    const { queued, running } = this.#budget;
+    return { breaker, queued, running, clockSkewMs: this.#clockSkewMs };
   }
 
   async close(): Promise<void> {
@@ -319,6 +324,8 @@ class Site {
     const now = this.#options.clock.now();
     if (outcome.kind === 'failure') return this.#failedAt(now, outcome, null);
     const { status, headers } = outcome;
+    const theirs = Date.parse(headers.get('date') ?? '');
+    if (!Number.isNaN(theirs)) this.#clockSkewMs = theirs - now;
     const waitMs = readRetryAfter(headers, now);
     const usedUpMs = readUsedUpBudget(headers, now);
     if (usedUpMs !== null) this.#budget.hold(now + usedUpMs);

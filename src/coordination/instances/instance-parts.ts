@@ -7,7 +7,7 @@ import type { CompanyDatabases } from './databases/company-databases.ts';
 import type { CompanySettings } from './folder/read-folder.ts';
 import type { KeptInstance } from './instance-store.ts';
 import type { Operations } from './operations/operations.ts';
-import type { ProjectAccount } from './outside-accounts.ts';
+import type { AccountCheck, ProjectAccount } from './outside-accounts.ts';
 import type { ResourceView } from './instance-views.ts';
 
 /** What the flow, which knows nothing of operations, does about companies; at whichever replica a company is at home. */
@@ -30,7 +30,7 @@ export type CompanySecrets = {
 
 /** A Supabase project as the database of a company. */
 export type ProjectDatabases = {
-  check(): Promise<{ ok: boolean; detail: string }>;
+  check(): Promise<AccountCheck>;
   /** Makes the project when there is none, and waits until it is healthy. `config`: what supabase.config.json is to say. */
   ensure(options: {
     kept: KeptInstance;

@@ -78,12 +78,14 @@ export type RecordOptions = {
   issueOrder?: (key: string) => number | null;
 };
 
+/** Credentials and permissions, in a sentence; what the site says is not thrown. `clockSkewMs`: how far its clock is ahead of ours. */
+export type AccountCheck = { ok: boolean; detail: string; clockSkewMs: number };
+
 /** One site as the account of companies. All of it may be repeated; nothing that is not the company's is changed. */
 export type ProjectAccount = {
   readonly kind: 'jira' | 'confluence';
   readonly site: string;
-  /** Credentials and permissions, in a sentence; does not throw for what the site says. */
-  check(): Promise<{ ok: boolean; detail: string }>;
+  check(): Promise<AccountCheck>;
   /** Throws OUTSIDE_REFUSED with a free key to use instead when another has the key. */
   ensure(spec: AccountSpec): Promise<ResourceView>;
   /** False: it was gone already. Throws OUTSIDE_REFUSED when it is not this company's. */

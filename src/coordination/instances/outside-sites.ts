@@ -143,7 +143,7 @@ export class OutsideSites {
       known = openSupabase({ ...terms, apiUrl: shared.supabaseApiUrl, organization, token });
       this.#sites.set(key, known);
     }
-    return projectDatabases(known.projects!, secrets);
+    return projectDatabases(known.projects!, known.site, secrets);
   }
 
   #terms(owner: string): Pick<OutsideSiteOptions, 'clock' | 'random' | 'metrics' | 'audit'> {
@@ -158,9 +158,13 @@ const OPENERS: Record<'jira' | 'confluence', (at: { url: string; site: OutsideSi
 };
 
 /** A Supabase project as the database of a company: made, waited for, and its address with the password kept. */
-function projectDatabases(projects: SupabaseProjects, secrets: CompanySecrets): ProjectDatabases {
+function projectDatabases(
+  projects: SupabaseProjects,
+  site: OutsideSite,
+  secrets: CompanySecrets,
+): ProjectDatabases {
   return {
-    check: () => projects.check(),
+    check: async () => ({ ...(await projects.check()), clockSkewMs: site.state().clockSkewMs }),
     async ensure({ kept, folder, by, intend, progress, signal }) {
       const { name } = kept;
       const resource = await projects.ensure({

@@ -66,7 +66,7 @@ describe('validateInstance', () => {
   });
 
   it('finds faults of every kind at once, errors first', async () => {
-    const jira = { check: async () => ({ ok: false, detail: 'refuses the token' }) };
+    const jira = { check: async () => ({ ok: false, detail: 'refuses the token', clockSkewMs: 0 }) };
     const confluence = { check: async () => ({ ok: true, detail: '', clockSkewMs: 600_000 }) };
     const { validate, folder } = await company(
       { inspect: async () => unreachable('away'), accounts: async () => ({ ...OFF, jira, confluence }) },
