@@ -1,3 +1,4 @@
+import type { CloneProof } from '../../coordination/instances/clone/clone-proof.ts';
 import type {
   CompanyFault,
   InstanceDetail,
@@ -5,6 +6,7 @@ import type {
   InstanceStats,
   OperationView,
 } from '../../coordination/instances/instance-views.ts';
+import type { Manifest } from '../../coordination/instances/portable/portable-manifest.ts';
 import { formatBytes, formatDuration, formatTime, printable } from './table.ts';
 
 type Line = [name: string, value: string | number | null];
@@ -80,13 +82,35 @@ export function statsText(stats: InstanceStats): string {
 /** What an operation came to, value by value. */
 export function resultText({ kind, instance, result, started_at, ended_at }: OperationView): string {
   const took = ended_at === null ? '' : ` in ${formatDuration(Date.parse(ended_at) - Date.parse(started_at))}`;
-  const lines = Object.entries(result ?? {}).flatMap(([name, value]): Line[] =>
-    valuesOf(value).map((text) => [name.replaceAll('_', ' '), text]),
-  );
-  return `${kind} of ${instance}: done${took}\n${linesOf(
-    lines.map(([name, value]) => [`  ${name}`, value]),
-    12,
-  )}`;
+  const lines = Object.entries(result ?? {}).flatMap(([name, value]): Line[] => {
+    if (name === 'proof' && value !== null) return proofLines(value as CloneProof);
+    if (name === 'manifest' && value !== null) return manifestLines(value as Manifest);
+    return valuesOf(value).map((text) => [name.replaceAll('_', ' '), text]);
+  });
+  const width = Math.max(8, ...lines.map(([name]) => name.length));
+  const indented = lines.map(([name, value]): Line => [`  ${name}`, value]);
+  return `${kind} of ${instance}: done${took}\n${linesOf(indented, width + 2)}`;
+}
+
+function proofLines({ holds, parts, freeze_ms, frozen_at, secrets_to_set }: CloneProof): Line[] {
+  return [
+    ['proof', holds ? 'holds' : 'does not hold'],
+    ['as of', `${formatTime(frozen_at)}; writes to the source waited ${formatDuration(freeze_ms)}`],
+    ...parts.flatMap(({ part, state, compared, differences, differing }): Line[] => [
+      [part, `${state}: ${compared}${differing > differences.length ? `; ${differing} differ` : ''}`],
+      ...differences.map((difference): Line => [part, difference]),
+    ]),
+    ['secrets', secrets_to_set.length === 0 ? null : `to be set: ${secrets_to_set.join(', ')}`],
+  ];
+}
+
+function manifestLines({ database, owners, secrets, left_out }: Manifest): Line[] {
+  return [
+    ['rows', database === null ? null : database.rows],
+    ['owners', owners.join(', ')],
+    ['secrets', secrets.length === 0 ? null : `left out: ${secrets.join(', ')}`],
+    ...left_out.map((why): Line => ['left out', why]),
+  ];
 }
 
 function valuesOf(value: unknown): (string | number)[] {

@@ -100,9 +100,11 @@ function copyCommands(group: Command, { action, paged }: CommandSetup): void {
     .argument('<file>', 'name of a file in the exports folder of the home')
     .option('--name <name>', 'name of the company (default: that in the file)')
     .action(
-      action<[string, Waits & { name?: string }]>((session, file, { name, ...options }) =>
-        begin(session, '/api/v1/imports', { file, name }, options),
-      ),
+      action<[string, Waits & { name?: string }]>((session, given, { name, ...options }) => {
+        const at = path.parse(path.resolve(session.world.cwd, given));
+        const file = at.dir === path.join(session.home, 'exports') ? at.base : given;
+        return begin(session, '/api/v1/imports', { file, name }, options);
+      }),
     );
   paged(group.command('exports').description('list the files of exports, download or remove one'))
     .option('--download <file>', 'write it into the current folder')

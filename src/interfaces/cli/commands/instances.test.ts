@@ -141,6 +141,52 @@ describe('colmeia instance', () => {
   });
 });
 
+describe('copies of a company', () => {
+  before(async () => {
+    await cli(['instance', 'create', 'source', '--template', 'shop']);
+    assert.equal((await cli(['instance', 'init', 'source'])).exit, 0);
+  });
+
+  it('are planned without being made', async () => {
+    const { exit, out, err } = await cli(['instance', 'clone', 'source', 'copy', '--dry-run']);
+    assert.deepEqual([exit, err], [0, 'Nothing was changed.\n']);
+    assert.match(out, /^STEP +ROWS +SIZE +CALLS +WHAT\n[^]*\nrows +\d+ +\d+\.\d kB +- +of \d+ tables\n/);
+    assert.equal((await cli(['instance', 'show', 'copy'])).exit, 3);
+    assert.equal((await cli(['instance', 'clone', 'source', 'default', '--dry-run'])).exit, 4);
+  });
+
+  it('come with a proof', async () => {
+    const { exit, out, err } = await cli(['instance', 'clone', 'source', 'copy']);
+    assert.equal(exit, 0, err);
+    assert.match(out, /^clone of copy: done in [^]*proof +holds\n[^]*database +equal: \d+ tables with \d+ rows/);
+    const undone = await cli([
+      'instance',
+      'operation',
+      (await json('instance', 'operations', 'copy')).items[0].id,
+      '--undo',
+    ]);
+    assert.equal(undone.exit, 0, undone.err);
+    assert.match(undone.err, /the clone of copy was taken back/);
+    assert.equal((await cli(['instance', 'show', 'copy'])).exit, 3);
+  });
+
+  it('are written into a file, which is listed, downloaded, made a company of, and removed', async () => {
+    const written = await json('instance', 'export', 'source');
+    const { file, bytes } = written.result as { file: string; bytes: number };
+    assert.match((await cli(['instance', 'exports'])).out, new RegExp(`${file} +source +`));
+    const downloaded = await cli(['instance', 'exports', '--download', file]);
+    assert.equal(downloaded.out, `${path.join(home, file)}\n`);
+    assert.equal(fs.statSync(path.join(home, file)).size, bytes);
+    assert.match((await cli(['instance', 'exports', '--download', file])).err, /is there already/);
+    const imported = await cli(['instance', 'import', path.join('exports', file), '--name', 'imported']);
+    assert.equal(imported.exit, 0, imported.err);
+    assert.equal((await json('instance', 'show', 'imported')).initialized, true);
+    assert.equal((await cli(['instance', 'exports', '--remove', file])).exit, 0);
+    assert.equal((await cli(['instance', 'exports'])).err, 'Nothing found.\n');
+    assert.equal((await cli(['instance', 'exports', '--download', file])).exit, 4);
+  });
+});
+
 describe('operations', () => {
   it('that fail say how to go on, are gone on with, and are listed with their steps', async () => {
     await cli(['instance', 'create', 'broken']);
