@@ -128,7 +128,52 @@ describe('a clone of a company', () => {
     const key = resources.find(({ kind }) => kind === 'jira-project')!.id;
     assert.ok(!atlassian.jira.site.projects.has(key) && !atlassian.confluence.site.spaces.has(key));
     assert.deepEqual((await colmeia.instances.get(LOCAL_OPERATOR, 'acme')).resources, before.resources);
+    const said = await colmeia.audit.list(LOCAL_OPERATOR, { instance: '$system', type: 'instance.deleted' });
+    assert.deepEqual(
+      said.items.map(({ data }) => data?.name),
+      ['wrong'],
+    );
     const again = await completed(colmeia, colmeia.instances.resumeOperation(LOCAL_OPERATOR, view.id));
     assert.equal(proofOf(again).holds, true, 'resumed after that, it is made anew');
+  });
+
+  test('of a company with a site of its own it is made by the source’s credentials, and asks for its own', async () => {
+    const { instances } = colmeia;
+    await instances.create(LOCAL_OPERATOR, { name: 'own', strategy: 'full' });
+    const { folder } = await instances.get(LOCAL_OPERATOR, 'own');
+    const config = { site: atlassian.url, email: atlassian.email, api_token: 'secret:atlassian_api_token' };
+    fs.writeFileSync(path.join(folder!, 'atlassian.config.json'), JSON.stringify(config));
+    await colmeia.secrets.set(
+      LOCAL_OPERATOR,
+      { instance: 'own', secret: 'atlassian_api_token' },
+      { value: atlassian.token },
+    );
+    await completed(colmeia, instances.init(LOCAL_OPERATOR, 'own'));
+    const view = await completed(colmeia, clone('own', 'own-two'));
+    const proof = proofOf(view);
+    assert.deepEqual(proof.secrets_to_set, ['atlassian_api_token']);
+    assert.ok(proof.holds && atlassian.jira.site.projects.size > 2);
+    assert.equal(proof.parts.find(({ part }) => part === 'jira')!.state, 'equal');
+    const key = (await instances.get(LOCAL_OPERATOR, 'own-two')).resources.find(({ kind }) => kind === 'jira-project')!;
+    const undone = await endOf(colmeia, await instances.undoOperation(LOCAL_OPERATOR, view.id));
+    assert.equal(undone.state, 'undone', JSON.stringify(undone.error));
+    assert.ok(!atlassian.jira.site.projects.has(key.id));
+  });
+
+  test('the first company can be cloned once it is initialized, also where companies have no files', async () => {
+    await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, 'default'));
+    assert.equal(proofOf(await completed(colmeia, clone('default', 'of-default'))).holds, true);
+    const bare = await createColmeia({});
+    try {
+      await completed(bare, bare.instances.init(LOCAL_OPERATOR, 'default'));
+      const view = await completed(bare, bare.instances.clone(LOCAL_OPERATOR, 'default', { target: 'bare' }));
+      assert.deepEqual(
+        proofOf(view).parts.map(({ state }) => state),
+        ['equal', 'none', 'none', 'none', 'none', 'equal', 'equal'],
+      );
+      await refused(bare.instances.exports.list(LOCAL_OPERATOR, {}), 'INSTANCE_STATE');
+    } finally {
+      await bare.close();
+    }
   });
 });

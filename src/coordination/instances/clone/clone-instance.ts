@@ -68,6 +68,7 @@ const checkStep = (parts: CloneParts): CloneStep => ({
       );
     progress('nothing stands in the way');
     return {
+      removal: undefined, // of a former try
       jira: survey.jira === null ? null : newAccountCopy(survey.jira.key),
       confluence: survey.confluence === null ? null : newAccountCopy(survey.confluence.key),
       secrets: [...new Set(survey.folder?.secrets.map(({ name }) => name))].toSorted(),

@@ -6,6 +6,9 @@ type PlannedStep = OperationPlan['steps'][number];
 
 /** Calls to make a project or space and to know it as the company's. */
 const CALLS_OF_ACCOUNT = 5;
+/** Items that are read together, and calls that takes; attachments are one more each. */
+const PAGE = 50;
+const CALLS_OF_PAGE = 6;
 
 /** What a clone would do. Outside it only asks; nothing is changed anywhere. Throws INSTANCE_NOT_FOUND. */
 export async function planClone(parts: CloneParts, target: string, { source }: CloneInput): Promise<OperationPlan> {
@@ -14,6 +17,10 @@ export async function planClone(parts: CloneParts, target: string, { source }: C
   const names = new Set(folder?.secrets.map(({ name }) => name));
   const tables = Object.values(database?.fingerprint.tables ?? {});
   const hasProject = resources.some(({ kind }) => kind === 'supabase-project');
+  const content = [
+    ...(await plannedContent('jira', 'issues', jira)),
+    ...(await plannedContent('confluence', 'pages', confluence)),
+  ];
   const steps: PlannedStep[] = [
     { name: 'check', detail: 'again, when it begins' },
     {
@@ -31,10 +38,9 @@ export async function planClone(parts: CloneParts, target: string, { source }: C
       rows: tables.reduce((sum, { rows }) => sum + rows, 0),
       bytes: database?.bytes ?? 0,
     },
-    ...(await plannedContent('jira', 'issues', jira)),
-    ...(await plannedContent('confluence', 'pages', confluence)),
+    ...content,
     { name: 'validation', detail: 'secrets that are still to be set are faults' },
-    { name: 'proof', detail: 'both sides, part by part' },
+    { name: 'proof', detail: 'both sides, part by part', calls: callsOfProof(content) },
     { name: 'activate', detail: 'when the proof holds' },
   ];
   return { kind: 'clone', instance: target, steps, obstacles };
@@ -49,3 +55,7 @@ async function plannedContent(account: string, content: string, source: SourceAc
     { name: content, detail, rows: items, bytes, calls },
   ];
 }
+
+/** The target is read whole, with its attachments, as the source was before: about what the copy itself has read. */
+const callsOfProof = (content: readonly PlannedStep[]): number =>
+  content.reduce((sum, { rows = 0 }) => sum + Math.ceil(rows / PAGE) * CALLS_OF_PAGE, 0);

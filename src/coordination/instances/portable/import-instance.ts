@@ -109,7 +109,7 @@ const checkStep = (parts: PortableParts): ImportStep => ({
     const isTaken = (await findInstance(parts.store, COORDINATOR, instance)) !== null;
     if (isTaken || (await hasFiles(parts, { name: instance, folder: null }))) throw instanceExists(instance);
     progress(`${all.length} parts of ${manifest.company.name}, ${manifest.created_at}`);
-    return { manifest, digest: digestOf({ ...manifest, parts: all }) };
+    return { manifest, digest: digestOf({ ...manifest, parts: all }), removal: undefined /* of a former try */ };
   },
   async undo(context) {
     await fs.rm(stageOf(parts, context), { recursive: true, force: true });

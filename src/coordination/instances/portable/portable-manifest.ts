@@ -31,7 +31,7 @@ export type Manifest = {
   parts: Part[];
 };
 
-const MOST_PARTS = 1_000_000;
+const MOST_PARTS = 200_000;
 
 export const exportInvalid = (message: string, cause?: unknown): ColmeiaError =>
   new ColmeiaError('EXPORT_INVALID', `the file is no export that can be used: ${message}`, { cause });

@@ -15,7 +15,7 @@ export type ReadOptions = {
   onBytes?: (bytes: number, of: number) => void;
 };
 
-const MOST_MANIFEST_BYTES = 256 * 1024 * 1024;
+const MOST_MANIFEST_BYTES = 64 * 1024 * 1024;
 /** What is larger by more than this, unpacked, was made to fill a disk. */
 const MOST_RATIO = 2_000;
 const SMALL_BYTES = 64 * 1024 * 1024;

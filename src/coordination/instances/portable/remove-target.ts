@@ -5,6 +5,8 @@ import { deleteInstance } from '../life/delete-instance.ts';
 import type { StepContext } from '../operations/step.ts';
 
 type Removal = Record<string, unknown>;
+/** Those that a removal goes on with when the row is gone. */
+const LAST_STEPS = ['rows', 'record'];
 const COORDINATOR = { as: 'coordinator' } as const;
 
 /**
@@ -26,10 +28,11 @@ export async function removeTarget(
     await keep({ removal: memory });
   };
   for (const step of deleteInstance({ ...parts, exportLast: null }).steps) {
-    if ((await findInstance(parts.store, COORDINATOR, instance)) === null) break;
+    const isThere = (await findInstance(parts.store, COORDINATOR, instance)) !== null;
+    if ((!isThere && !LAST_STEPS.includes(step.name)) || memory.recorded === true) continue;
     const input = { export: false, force: false };
     const found = await step.run({ ...context, input, memory: memory as never, keep: keepRemoval });
-    await keepRemoval((found ?? {}) as Removal);
+    await keepRemoval({ ...found, recorded: step.name === 'record' });
   }
   await removeFiles(parts, { name: instance, folder: null });
   await parts.directory.changed(instance);
