@@ -26,9 +26,9 @@ end $do$`;
 /** What every database that holds companies needs before the first migration; may be repeated. Run by who owns the database. */
 export const PREPARE_DATABASE: readonly string[] = [ROLES, AUTH];
 
-/** For whom a transaction is: the claims that Supabase's API would set. */
+/** For whom a transaction is: the claims that Supabase's API would set. Whatever search_path a company has set meanwhile. */
 export function settingClaims(claims: object): string {
-  return `select set_config('request.jwt.claims', ${sqlLiteral(JSON.stringify(claims))}, true)`;
+  return `select pg_catalog.set_config('request.jwt.claims', ${sqlLiteral(JSON.stringify(claims))}, true)`;
 }
 
 /**

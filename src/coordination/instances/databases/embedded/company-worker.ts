@@ -19,6 +19,7 @@ const port = parentPort!;
 
 let transactions = 0;
 let isUsed = false; // by a company, since the last `discard all`
+let isInTransaction = false;
 let walAtCheckpoint = 0;
 
 await answer(async () => {
@@ -44,18 +45,21 @@ function post(message: WorkerAnswer): void {
 async function carryOut(session: PgliteSession, call: WorkerCall): Promise<Row[] | string | null> {
   switch (call.kind) {
     case 'begin':
-      if (isUsed) await session.script('discard all');
-      isUsed = false;
+      await forgetCompany(session);
+      isInTransaction = true;
       if (++transactions % MEASURE_EVERY_TRANSACTIONS === 0) await checkpointWhenDue(session);
       return session.script(call.text);
     case 'script':
-      return session.script(call.text);
+      return endOrScript(session, call.text);
     case 'run':
       isUsed = true;
       await runInGate(session, call.role, call.text);
       return null;
     case 'query':
-      if (call.role === null) return session.query(call.text, call.values);
+      if (call.role === null) {
+        if (!isInTransaction) await forgetCompany(session);
+        return session.query(call.text, call.values);
+      }
       isUsed = true;
       return queryInGate(session, call.role, call.text, call.values);
     case 'copy':
@@ -68,6 +72,20 @@ async function carryOut(session: PgliteSession, call: WorkerCall): Promise<Row[]
       port.close();
       return null;
   }
+}
+
+/** What a company has set must not be in force when the superuser asks: with another search_path, operators of its own would run. */
+async function forgetCompany(session: PgliteSession): Promise<void> {
+  if (isUsed) await session.script('discard all');
+  isUsed = false;
+}
+
+async function endOrScript(session: PgliteSession, text: string): Promise<string> {
+  const isEnd = text === 'commit' || text === 'rollback';
+  // A cursor WITH HOLD would run the company's query to its end in the commit, as the superuser. A failed transaction keeps none.
+  if (text === 'commit' && isUsed) await session.script('close all').catch(() => undefined);
+  if (isEnd) isInTransaction = false;
+  return session.script(text);
 }
 
 /** PGlite writes nothing between two calls, so the files are of one moment. The copy appears whole or not at all. */

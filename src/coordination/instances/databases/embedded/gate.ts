@@ -41,7 +41,10 @@ export async function runInGate(session: PgliteSession, role: string, text: stri
   await session.query(`select ${gatesOf(role)[0]}($1)`, [text]);
 }
 
-/** One statement as `role`, with the rows it answers. Parsing and describing runs nothing of it. */
+/**
+ * One statement as `role`, with the rows it answers. Describing runs nothing of it; but what a superuser has parsed may be in schemas
+ * that the role has no usage of, so it is parsed by the role before it is run.
+ */
 export async function queryInGate(
   session: PgliteSession,
   role: string,
@@ -49,7 +52,8 @@ export async function queryInGate(
   values: readonly unknown[],
 ): Promise<Row[]> {
   const [run, rows] = gatesOf(role);
-  await session.prepare(STATEMENT, text);
+  if (values.length === 0) await session.prepare(STATEMENT, text);
+  else await session.query(`select ${run}($1)`, [`prepare ${STATEMENT} as ${text}`]);
   try {
     const columns = await session.describe(STATEMENT);
     const literals = values.map((value) => literal(encodeValue(value)));
