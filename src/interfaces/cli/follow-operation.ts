@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OperationView, StepView } from '../../coordination/instances/instance-views.ts';
+import type { OperationKind, OperationView, StepView } from '../../coordination/instances/instance-views.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import type { Client } from './client.ts';
 import { resultText } from './instance-texts.ts';
@@ -11,6 +11,9 @@ const WAIT_MS = 25_000;
 /** For how long a server that went away is waited for, and how often it is looked for. */
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 500;
+
+/** What makes something new that can go again. */
+const UNDOABLE: ReadonlySet<OperationKind> = new Set(['create', 'clone', 'export', 'import']);
 
 /**
  * Shows an operation until it ends: a line for each step, what it came to on standard output. An interrupt leaves it running. With
@@ -67,7 +70,8 @@ async function next(session: Session, client: Client, { id, rev }: OperationView
 
 function interrupted({ id, kind, instance }: OperationView, isServer: boolean): string {
   const goesOn = isServer ? 'goes on' : 'goes on with the next command or server of this home';
-  return `The ${kind} of ${instance} ${goesOn}: colmeia instance operation ${id} --follow; --undo takes it back once it has ended.`;
+  const undo = UNDOABLE.has(kind) ? '; --undo takes it back once it has ended' : '';
+  return `The ${kind} of ${instance} ${goesOn}: colmeia instance operation ${id} --follow${undo}`;
 }
 
 /** Prints how it ended. */
@@ -78,7 +82,8 @@ function told(session: Session, operation: OperationView): ExitCode {
   else if (state === 'failed') {
     const { code = 'INTERNAL', message = '' } = error ?? {};
     session.note(`colmeia: the ${kind} of ${instance} failed: ${printable(message)} (${code})`);
-    session.note(`  colmeia instance operation ${id} --resume goes on with it, --undo takes back what it made`);
+    const undo = UNDOABLE.has(kind) ? ', --undo takes back what it made' : '';
+    session.note(`  colmeia instance operation ${id} --resume goes on with it${undo}`);
   } else {
     const why = error === null ? '' : `: ${printable(error.message)} (${error.code})`;
     session.note(`the ${kind} of ${instance} was taken back${why}`);
