@@ -43,6 +43,12 @@ function textSettings(schema: string | null): string {
     set local statement_timeout = 0`;
 }
 
+/**
+ * A company may put a view in the place of a table between its being listed and read, whose functions would run as who sees every
+ * row. PostgreSQL has this against it since August 2024, for pg_dump.
+ */
+const TABLES_ALONE = `select set_config(name, 'view, foreign-table', true) from pg_settings where name = 'restrict_nonsystem_relation_kind'`;
+
 /** Runs `work` in a transaction that sees one moment and changes nothing. */
 export async function readMoment<T>(
   session: Session,
@@ -50,7 +56,10 @@ export async function readMoment<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const snapshot = options.snapshot ? `set transaction snapshot ${sqlLiteral(options.snapshot)};` : '';
-  await session.script(`begin isolation level repeatable read read only; ${snapshot} ${textSettings(options.schema)}`);
+  const tablesAlone = options.schema === null ? `; ${TABLES_ALONE}` : '';
+  await session.script(
+    `begin isolation level repeatable read read only; ${snapshot} ${textSettings(options.schema)}${tablesAlone}`,
+  );
   try {
     return await work();
   } finally {

@@ -1,0 +1,64 @@
+// Hostile SQL of companies on a server, where their schemas share a database and Colmeia's login is a superuser.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import pg from 'pg';
+import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
+import { takeFingerprint } from '../../src/coordination/instances/databases/fingerprint.ts';
+import { openCompanyDatabases } from '../../src/coordination/instances/databases/open-company-databases.ts';
+import { Secret } from '../../src/platform/secret.ts';
+import { sessionOf } from '../../src/platform/store/server-connection.ts';
+import type { Session } from '../../src/platform/store/transaction.ts';
+import { companySqlConformance } from '../security/company-sql.conformance.ts';
+import { asAdmin } from './test-server.ts';
+
+let postgres: Postgres;
+before(async () => void (postgres = await startPostgres({ fsync: false })));
+after(() => postgres.stop());
+
+companySqlConformance('schemas in a common database of a server', async () => {
+  const kept = new Map<string, Secret>();
+  const secrets = {
+    reveal: async (instance: string, name: string) => kept.get(`${instance} ${name}`) ?? null,
+    put: async (instance: string, name: string, value: Secret) => void kept.set(`${instance} ${name}`, value),
+  };
+  const databaseUrl = new Secret(postgres.url);
+  const databases = await openCompanyDatabases({ databaseUrl, dataFolder: null, secrets, postgresBin: postgres.bin });
+  return { databases, end: () => databases.close() };
+});
+
+test('a view that takes the place of a table while it is read is not run by the superuser', async () => {
+  const database = new URL(postgres.url);
+  database.pathname = 'swapped';
+  await asAdmin(postgres.url, async (client) => {
+    await client.query('create role company_swap login');
+    await client.query('create database swapped owner company_swap');
+  });
+  const login = new URL(database);
+  login.username = 'company_swap';
+  const [owner, company, robber] = [database, login, login].map(({ href }) => new pg.Client(href));
+  for (const client of [owner!, company!, robber!]) await client.connect();
+  await robber!
+    .query(`create schema s; create table s.bait (i int); create table s.note (text text); grant all on s.note to public;
+    create function s.noting() returns int language plpgsql as $$ begin
+      execute format('alter role company_swap superuser'); return 1; end $$`);
+  const swap = 'drop table s.bait; create view s.bait as select s.noting() as i';
+  let isSwapped = false;
+  const plain = sessionOf(owner!);
+  const late: Session = {
+    script: (text) => plain.script(text),
+    async query(text, values) {
+      const rows = await plain.query(text, values); // the first one, after which the tables have been listed
+      if (!isSwapped) await robber!.query(swap);
+      isSwapped = true;
+      return rows;
+    },
+  };
+  const asCompany = sessionOf(company!);
+  const run = async (text: string): Promise<void> => void (await asCompany.script(text));
+  const sight = { owner: late, company: { ...asCompany, run }, schema: 's', role: 'company_swap' };
+  await assert.rejects(takeFingerprint(sight), /access to non-system view "bait" is restricted/);
+  assert.equal(isSwapped, true);
+  const [found] = (await owner!.query(`select rolsuper from pg_roles where rolname = 'company_swap'`)).rows;
+  assert.deepEqual(found, { rolsuper: false });
+  for (const client of [owner!, company!, robber!]) await client.end();
+});
