@@ -1,5 +1,8 @@
 // Hostile SQL of companies on a server, where their schemas share a database and Colmeia's login is a superuser.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
@@ -37,11 +40,10 @@ test('a view that takes the place of a table while it is read is not run by the 
   login.username = 'company_swap';
   const [owner, company, robber] = [database, login, login].map(({ href }) => new pg.Client(href));
   for (const client of [owner!, company!, robber!]) await client.connect();
-  await robber!
-    .query(`create schema s; create table s.bait (i int); create table s.note (text text); grant all on s.note to public;
-    create function s.noting() returns int language plpgsql as $$ begin
-      execute format('alter role company_swap superuser'); return 1; end $$`);
-  const swap = 'drop table s.bait; create view s.bait as select s.noting() as i';
+  const loot = path.join(os.tmpdir(), `colmeia-loot-${process.pid}`);
+  await robber!.query(`create schema s; create table s.bait (i int);
+    create function s.robbing() returns int language plpgsql as $$ begin copy (select 1) to program 'touch ${loot}'; return 1; end $$`);
+  const swap = 'drop table s.bait; create view s.bait as select s.robbing() as i';
   let isSwapped = false;
   const plain = sessionOf(owner!);
   const late: Session = {
@@ -58,7 +60,6 @@ test('a view that takes the place of a table while it is read is not run by the 
   const sight = { owner: late, company: { ...asCompany, run }, schema: 's', role: 'company_swap' };
   await assert.rejects(takeFingerprint(sight), /access to non-system view "bait" is restricted/);
   assert.equal(isSwapped, true);
-  const [found] = (await owner!.query(`select rolsuper from pg_roles where rolname = 'company_swap'`)).rows;
-  assert.deepEqual(found, { rolsuper: false });
+  assert.equal(fs.existsSync(loot), false);
   for (const client of [owner!, company!, robber!]) await client.end();
 });

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import readline from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 
 import { ColmeiaError } from '../../../platform/errors.ts';
+import { readLines } from '../../../platform/read-lines.ts';
 import { type DumpReport } from './company-databases.ts';
 import { type Sight } from './company-host.ts';
 import { fillDatabase } from './fill-database.ts';
@@ -26,6 +26,9 @@ type DumpFile = {
 const DEFINITION = 'definition.json';
 const BATCH_ROWS = 5_000;
 const BATCH_BYTES = 1024 * 1024;
+const MOST_DEFINITION_BYTES = 64 * 1024 * 1024;
+/** Of one row. */
+const MOST_ROW_BYTES = 256 * 1024 * 1024;
 
 const rowsFile = (folder: string, n: number): string => path.join(folder, 'rows', `${n}.jsonl`);
 
@@ -66,7 +69,7 @@ export async function dumpDatabase(
 /** Fills the company's database with a dump, in one transaction. */
 export async function restoreDatabase(
   sight: Sight,
-  instance: string,
+  id: string,
   folder: string,
   options: { signal: AbortSignal; onRows?: (rows: number, of: number) => void },
 ): Promise<void> {
@@ -74,7 +77,7 @@ export async function restoreDatabase(
   const total = content.tables.reduce((sum, { rows }) => sum + rows, 0);
   const numbers = new Map(content.definition.tables.map(({ name }, n) => [name, n]));
   let done = 0;
-  await fillDatabase(sight, instance, {
+  await fillDatabase(sight, id, {
     definition: content.definition,
     sequences: content.sequences,
     rows: (table) => readBatches(rowsFile(folder, numbers.get(table)!)),
@@ -84,17 +87,30 @@ export async function restoreDatabase(
 }
 
 function readDump(folder: string): DumpFile {
-  const content = JSON.parse(fs.readFileSync(path.join(folder, DEFINITION), 'utf8')) as DumpFile;
-  if (content.format === 1) return content;
-  const message = `The dump has format ${String(content.format)}; this version of Colmeia reads format 1.`;
-  throw new ColmeiaError('DATABASE_NOT_PORTABLE', message);
+  const file = path.join(folder, DEFINITION);
+  if (fs.statSync(file).size > MOST_DEFINITION_BYTES) throw noDump(`${DEFINITION} is too large`);
+  const content = parsed(fs.readFileSync(file, 'utf8')) as DumpFile | null;
+  if (content?.format === 1) return content;
+  throw noDump(`it has format ${String(content?.format)}; this version of Colmeia reads format 1`);
 }
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw noDump('it holds what is no JSON');
+  }
+}
+
+const noDump = (why: string): ColmeiaError =>
+  new ColmeiaError('DATABASE_NOT_PORTABLE', `The dump cannot be used: ${why}.`);
 
 async function* readBatches(file: string): AsyncIterable<string[]> {
   let batch: string[] = [];
   let bytes = 0;
-  for await (const line of readline.createInterface({ input: fs.createReadStream(file), crlfDelay: Infinity })) {
-    const row = JSON.parse(line) as string;
+  for await (const line of readLines(file, MOST_ROW_BYTES, () => noDump('a row is larger than 256 MiB'))) {
+    const row = parsed(line);
+    if (typeof row !== 'string') throw noDump('a row is no text');
     batch.push(row);
     bytes += row.length;
     if (batch.length < BATCH_ROWS && bytes < BATCH_BYTES) continue;
