@@ -55,6 +55,19 @@ describe('CheckRunner', () => {
     assert.deepEqual([checks[0]!.state, stopped], ['failed', true]);
   });
 
+  it('looks for itself once another look at the same has ended, which is no fault', async () => {
+    const { runner: checks } = runner(60_000);
+    const first = Promise.withResolvers<[]>();
+    const looks: string[] = [];
+    const slow: Check = { name: 'files', run: () => (looks.push('first'), first.promise) };
+    const fresh: Check = { name: 'files', run: async () => (looks.push('second'), [fault('new')]) };
+    const [one, two] = [checks.run('acme', [slow]), checks.run('acme', [fresh])];
+    assert.deepEqual(looks, []);
+    first.resolve([]);
+    assert.deepEqual([(await one).faults, (await two).faults.map(({ code }) => code)], [[], ['RLS_OFF']]);
+    assert.deepEqual(looks, ['first', 'second']);
+  });
+
   it('begins no check again that still hangs, and does when it has come back', async () => {
     const { runner: checks } = runner();
     const { promise, resolve } = Promise.withResolvers<[]>();

@@ -22,6 +22,8 @@ const LISTED = 100;
 export class CheckRunner {
   readonly #deadlineMs: number;
   readonly #onError: CheckRunnerOptions['onError'];
+  readonly #running = new Map<string, Promise<unknown>>();
+  /** Those of them that are past their deadline. */
   readonly #hanging = new Set<string>();
 
   constructor({ deadlineMs = 5_000, onError }: CheckRunnerOptions) {
@@ -50,10 +52,12 @@ export class CheckRunner {
     const seconds = this.#deadlineMs / 1_000;
     const late = companyFault('CHECK_TIMEOUT', check.name, `the check did not end within ${seconds} s`);
     if (this.#hanging.has(key)) return [late];
-    this.#hanging.add(key);
     const { promise: deadline, resolve: end } = Promise.withResolvers<null>();
     const stop = new AbortController();
     const timer = setTimeout(() => end(null), this.#deadlineMs);
+    // What another look that is under way sees may be older than the question.
+    for (let other = this.#running.get(key); other !== undefined; other = this.#running.get(key))
+      if ((await Promise.race([other, deadline])) === null) return [late];
     const running = Promise.resolve()
       .then(() => check.run(stop.signal))
       .catch((error: unknown) => {
@@ -61,11 +65,14 @@ export class CheckRunner {
         return [companyFault('CHECK_FAILED', check.name, `the check broke: ${codeOf(error)}`)];
       })
       .finally(() => {
+        this.#running.delete(key);
         this.#hanging.delete(key);
         clearTimeout(timer);
       });
+    this.#running.set(key, running);
     const found = await Promise.race([running, deadline]);
     if (found !== null) return found;
+    if (this.#running.get(key) === running) this.#hanging.add(key);
     stop.abort();
     return [late];
   }
