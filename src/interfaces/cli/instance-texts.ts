@@ -100,7 +100,7 @@ function proofLines({ holds, parts, freeze_ms, frozen_at, secrets_to_set }: Clon
       [part, `${state}: ${compared}${differing > differences.length ? `; ${differing} differ` : ''}`],
       ...differences.map((difference): Line => [part, difference]),
     ]),
-    ['secrets', secrets_to_set.length === 0 ? null : `to be set: ${secrets_to_set.join(', ')}`],
+    ['to be set', secrets_to_set.map((name) => `secret ${name}`).join(', ')],
   ];
 }
 

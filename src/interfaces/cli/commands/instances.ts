@@ -17,7 +17,7 @@ import { pathOfCompany } from '../paths.ts';
 import type { CommandSetup } from '../program.ts';
 import { selectCompany } from '../selected-company.ts';
 import type { Session } from '../session.ts';
-import { printable } from '../table.ts';
+import { formatTime, printable } from '../table.ts';
 import { lifeCommands } from './instance-life.ts';
 import { operationCommands } from './operations.ts';
 
@@ -221,7 +221,7 @@ function folderCommands(group: Command, { action }: CommandSetup): void {
 
 const OWNERS = [
   { title: 'OWNER', value: (owner: Owners['items'][number]) => owner.principal },
-  { title: 'SINCE', value: (owner: Owners['items'][number]) => owner.added_at },
+  { title: 'SINCE', value: (owner: Owners['items'][number]) => formatTime(owner.added_at) },
   { title: 'BY', value: (owner: Owners['items'][number]) => owner.added_by },
 ];
 
