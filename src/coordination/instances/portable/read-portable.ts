@@ -16,6 +16,9 @@ export type ReadOptions = {
 };
 
 const MOST_MANIFEST_BYTES = 64 * 1024 * 1024;
+/** A manifest is mostly checksums, which hardly compress: of a small file a large one was made to fill the memory. */
+const MANIFEST_RATIO = 16;
+const SMALL_MANIFEST_BYTES = 8 * 1024 * 1024;
 /** What is larger by more than this, unpacked, was made to fill a disk. */
 const MOST_RATIO = 2_000;
 const SMALL_BYTES = 64 * 1024 * 1024;
@@ -54,6 +57,7 @@ async function statOf(file: string): Promise<fs.Stats> {
 
 async function unpack(file: string, size: number, reading: Reading, signal: AbortSignal): Promise<Manifest> {
   reading.ceiling = Math.max(SMALL_BYTES, size * MOST_RATIO);
+  reading.manifestLimit = Math.min(MOST_MANIFEST_BYTES, Math.max(SMALL_MANIFEST_BYTES, size * MANIFEST_RATIO));
   const extract = openExtract();
   const counting = new Transform({
     transform(chunk: Buffer, _, done) {
@@ -84,6 +88,7 @@ class Reading {
   onManifest: (manifest: Manifest) => void = () => {};
   unpacked = 0;
   ceiling = 0;
+  manifestLimit = 0;
   readonly #into: string | null;
   readonly #signal: AbortSignal;
   readonly #onBytes: (bytes: number, of: number) => void;
@@ -103,7 +108,7 @@ class Reading {
 
   /** Bytes that may come out of the compression. */
   get limit(): number {
-    if (this.#manifest === null) return MOST_MANIFEST_BYTES;
+    if (this.#manifest === null) return this.manifestLimit;
     const parts = this.#manifest.parts.length;
     return this.#total + MOST_MANIFEST_BYTES + (parts + 16) * ENTRY_BYTES;
   }
@@ -141,10 +146,12 @@ class Reading {
 
   async #takeManifest(entry: Entry, name: string, size: number): Promise<void> {
     if (name !== MANIFEST) throw exportInvalid(`it does not begin with ${MANIFEST}`);
-    if (size > MOST_MANIFEST_BYTES) throw exportInvalid(`${MANIFEST} is too large`);
+    if (size > this.manifestLimit) throw exportInvalid(`${MANIFEST} is too large`);
     const chunks: Buffer[] = [];
     for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
-    const manifest = parseManifest(Buffer.concat(chunks).toString('utf8'));
+    const text = Buffer.concat(chunks);
+    if (isDense(text)) throw exportInvalid(`${MANIFEST} has more lists in it than any export`);
+    const manifest = parseManifest(text.toString('utf8'));
     for (const part of manifest.parts) {
       this.#left.set(part.path, part);
       this.#total += part.bytes;
@@ -169,6 +176,13 @@ class Reading {
     await fs.promises.mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
     return fs.createWriteStream(target, { flags: 'wx', mode: executable ? 0o700 : 0o600 });
   }
+}
+
+/** Lists and objects of a few bytes take a hundred times as many in memory. */
+function isDense(text: Buffer): boolean {
+  let lists = 0;
+  for (const byte of text) if (byte === 0x5b || byte === 0x7b) lists++;
+  return lists > 1_000 + text.length / 16;
 }
 
 /** Of a damaged file the parts of the machinery say what they did not understand. */
