@@ -63,15 +63,17 @@ async function onServer(postgres: Postgres, strategy: string, say: BenchContext[
   const baselines: number[] = [];
   try {
     await found(colmeia, { name: SOURCE, strategy, rows: SERVER_ROWS });
-    const source = strategy === 'schema' ? 'colmeia_companies' : `colmeia_company_${SOURCE}`;
+    const { resources } = await colmeia.instances.get(LOCAL_OPERATOR, SOURCE);
+    const [database, own] = ['database', 'schema'].map((kind) => resources.find((one) => one.kind === kind));
+    const source = database?.id ?? own!.site;
     const clones = await measure(colmeia, say, async (run) => {
       const name = `plain_${run}`;
       await asSuperuser(postgres.url, `create database ${name}`);
       const from = performance.now();
-      await pipeDump(postgres.bin, urlOf(source), urlOf(name), strategy === 'schema' ? `company_${SOURCE}` : null);
+      await pipeDump(postgres.bin, urlOf(source), urlOf(name), own?.id ?? null);
       baselines.push((performance.now() - from) / 1_000);
-      const schema = strategy === 'schema' ? `company_${SOURCE}` : 'public';
-      const [row] = await asSuperuser<{ n: string }>(urlOf(name), `select count(*)::text as n from ${schema}.visit`);
+      const counting = `select count(*)::text as n from ${own?.id ?? 'public'}.visit`;
+      const [row] = await asSuperuser<{ n: string }>(urlOf(name), counting);
       if (Number(row!.n) < SERVER_ROWS / 3) throw new Error(`the baseline has ${row!.n} visits`);
       await asSuperuser(postgres.url, `drop database ${name} with (force)`);
     });
@@ -89,8 +91,10 @@ async function embedded(say: BenchContext['say']) {
   const baselines: number[] = [];
   try {
     await found(colmeia, { name: SOURCE, strategy: 'hybrid', rows: EMBEDDED_ROWS });
+    const { resources } = await colmeia.instances.get(LOCAL_OPERATOR, SOURCE);
+    const { id } = resources.find(({ kind }) => kind === 'database')!;
     const clones = await measure(colmeia, say, async (run) => {
-      const folder = path.join(dataFolder, 'companies', SOURCE);
+      const folder = path.join(dataFolder, 'companies', id);
       const from = performance.now();
       await fs.promises.cp(folder, path.join(home, `plain-${run}`), { recursive: true });
       baselines.push((performance.now() - from) / 1_000);

@@ -18,6 +18,7 @@ const TABLES = `create table customer (id int primary key, name text not null, b
   create index on line (customer)`;
 
 const placeOf = (instance: string, strategy: CompanyPlace['strategy'] = 'hybrid'): CompanyPlace => ({
+  id: instance.replaceAll('-', '_'),
   instance,
   strategy,
   url: null,

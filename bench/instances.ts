@@ -38,7 +38,7 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
   });
   try {
     for (const name of names) await found(store, instancesFolder, name);
-    const place = { instance: names[0]!, strategy: 'hybrid', url: null } as const;
+    const place = { id: 'company0', instance: names[0]!, strategy: 'hybrid', url: null } as const;
     await databases.provision(place);
     await databases.migrate(place, (await readCompanySql(path.join(instancesFolder, names[0]!))).migrations);
     const parts = partsOf(store, instancesFolder, () => databases.inspect(place));

@@ -1,10 +1,10 @@
 -- The base of every company's own database. Runs as the company's role with its schema first in search_path, on PostgreSQL,
 -- PGlite and Supabase alike: `auth` and the roles anon, authenticated and service_role are there before.
 
--- Whose data this is, so that nobody drops or fills another's.
+-- Whose data this is, so that nobody drops or fills another's: the company's id, which stays when it is renamed.
 create table company (
   one boolean primary key default true check (one),
-  name text not null,
+  id text not null,
   created_at timestamptz not null default now()
 );
 

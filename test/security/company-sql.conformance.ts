@@ -20,6 +20,7 @@ const NOTING = `declare seen text; begin
 export function companySqlConformance(name: string, open: () => Promise<Neighbours>): void {
   describe(`hostile SQL of a company: ${name}`, () => {
     const [robber, bank] = ['robber', 'bank'].map((instance): CompanyPlace => ({
+      id: instance,
       instance,
       strategy: 'schema',
       url: null,

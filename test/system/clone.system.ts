@@ -86,10 +86,12 @@ describe('clones on PostgreSQL', () => {
   }
 
   /** Writes into the table of sales until it is told to end. */
-  async function startWriter(company: string, schema: string) {
+  async function startWriter(company: string) {
     const { resources } = await plane.colmeia.instances.get(LOCAL_OPERATOR, company);
+    const [database, own] = ['database', 'schema'].map((kind) => resources.find((one) => one.kind === kind));
+    const schema = own?.id ?? 'public';
     const place = new URL(url);
-    place.pathname = resources.find(({ kind }) => kind === 'database')?.id ?? 'colmeia_companies';
+    place.pathname = database?.id ?? own!.site;
     const client = new pg.Client({ connectionString: place.href });
     await client.connect();
     const found = { writes: 0, longestMs: 0, ended: false };
@@ -113,7 +115,7 @@ describe('clones on PostgreSQL', () => {
   test('killed at each of its steps while the source is written to, a clone ends with its proof', async (t) => {
     const { instances } = plane.colmeia;
     const target = `copy-${MARK}`;
-    const endWriter = await startWriter(FULL, 'public');
+    const endWriter = await startWriter(FULL);
     const begun = await instances.clone(LOCAL_OPERATOR, FULL, { target });
     const caught: string[] = [];
     for (const [i, { name }] of begun.steps.entries())
@@ -139,11 +141,12 @@ describe('clones on PostgreSQL', () => {
   test('a clone in a schema is proved while its source is written to; undone through a kill, nothing of it is left', async () => {
     const { instances } = plane.colmeia;
     const target = `schema-two-${MARK}`;
-    const endWriter = await startWriter(SCHEMA, `company_${SCHEMA.replaceAll('-', '_')}`);
+    const endWriter = await startWriter(SCHEMA);
     const view = await completed(plane.colmeia, instances.clone(LOCAL_OPERATOR, SCHEMA, { target }));
     const { writes } = await endWriter();
     assert.ok(writes > 10 && proofOf(view).holds);
-    const role = `company_${target.replaceAll('-', '_')}`;
+    const { resources } = await instances.get(LOCAL_OPERATOR, target);
+    const role = resources.find(({ kind }) => kind === 'role')!.id;
     const rolesNow = () =>
       asAdmin(url, async (client) => (await client.query('select from pg_roles where rolname = $1', [role])).rowCount);
     assert.equal(await rolesNow(), 1);

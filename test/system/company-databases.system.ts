@@ -22,6 +22,8 @@ import {
   type CompanyDatabasesOptions,
   openCompanyDatabases,
 } from '../../src/coordination/instances/databases/open-company-databases.ts';
+import { placeFor } from '../../src/coordination/instances/databases/place-for.testing.ts';
+import { commonDatabase } from '../../src/coordination/instances/databases/place-names.ts';
 import {
   migrationOf,
   SAMPLE_ROWS,
@@ -68,29 +70,26 @@ function open(url: string, more: Partial<CompanyDatabasesOptions> = {}): Promise
 
 function server(strategy: 'hybrid' | 'schema', kinds: string[]): () => Promise<ConformancePlace> {
   return async () => {
-    const { url } = await controlPlane();
+    const { url, login } = await controlPlane();
     const databases = await open(url, { deadlineMs: DEADLINE_MS });
+    const common = commonDatabase(login);
     return {
       databases,
-      place: async (instance) => ({ instance, strategy, url: null }),
-      destroy: ({ instance }) =>
+      place: async (instance) => placeFor(instance, strategy),
+      destroy: ({ id }) =>
         strategy === 'schema'
-          ? asAdmin(postgres.url.replace(/postgres$/, 'colmeia_companies'), async (client) => {
-              await client.query(`drop schema company_${instance} cascade`);
+          ? asAdmin(postgres.url.replace(/postgres$/, common), async (client) => {
+              await client.query(`drop schema company_${id} cascade`);
             })
           : asAdmin(postgres.url, async (client) => {
-              await client.query(`drop database colmeia_company_${instance} with (force)`);
+              await client.query(`drop database colmeia_company_${id} with (force)`);
             }),
       deadlineMs: DEADLINE_MS,
       hasOwnRoles: true,
       kinds,
       async end() {
-        await databases.drop({ instance: 'acme', strategy, url: null });
+        await databases.drop(placeFor('acme', strategy));
         await databases.close();
-        await asAdmin(
-          postgres.url,
-          async (client) => void (await client.query('drop database if exists colmeia_companies')),
-        );
       },
     };
   };
@@ -116,7 +115,7 @@ companyDatabasesConformance('a database that somebody else made', async () => {
         postgres.url,
         async (client) => void (await client.query(`create database ${name(instance)} owner ${login}`)),
       );
-      return { instance, strategy: 'hybrid', url: new Secret(databaseUrl(login, name(instance))) };
+      return placeFor(instance, 'hybrid', new Secret(databaseUrl(login, name(instance))));
     },
     destroy: ({ url: own }) =>
       asAdmin(own!.reveal(), async (client) => {
@@ -141,7 +140,7 @@ describe('companies on a server', () => {
   });
   after(() => databases.close());
 
-  const own = (instance: string): CompanyPlace => ({ instance, strategy: 'hybrid', url: null });
+  const own = (instance: string): CompanyPlace => placeFor(instance, 'hybrid');
   const ask = (place: CompanyPlace, text = 'select 1 as one') => databases.use(place, 'read', (sql) => sql.query(text));
   async function found(instance: string): Promise<CompanyPlace> {
     await databases.provision(own(instance));
@@ -230,11 +229,7 @@ describe('companies on a server', () => {
     const silent = net.createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as net.AddressInfo;
-    const hanging: CompanyPlace = {
-      instance: 'hanging',
-      strategy: 'hybrid',
-      url: new Secret(`postgresql://me:pass@127.0.0.1:${port}/db`),
-    };
+    const hanging = placeFor('hanging', 'hybrid', new Secret(`postgresql://me:pass@127.0.0.1:${port}/db`));
     const healthy = await found('healthy');
     const p95 = async (): Promise<number> => {
       const times: number[] = [];
@@ -347,7 +342,7 @@ describe('companies on a server', () => {
     await databases.provision(there);
     assert.deepEqual(compareFingerprints(fingerprint, await databases.restoreFrom(there, folder, { signal })), []);
     await databases.dumpTo(there, folder, { signal });
-    const back: CompanyPlace = { instance: 'mover-back', strategy: 'schema', url: null };
+    const back = placeFor('mover-back', 'schema');
     await embedded.provision(back);
     assert.deepEqual(compareFingerprints(fingerprint, await embedded.restoreFrom(back, folder, { signal })), []);
     await embedded.close();

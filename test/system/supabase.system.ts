@@ -56,7 +56,7 @@ function companyOnSupabase(lite: InstalledSupabaseLite): void {
       );
     });
     const url = new Secret(databaseUrl.replace('postgres@', `${login}@`));
-    const place = { instance: login, strategy: 'full', url } as const;
+    const place = { id: login, instance: login, strategy: 'full', url } as const;
     await databases.provision(place);
     await databases.migrate(place, []);
     const api = await lite.start(databaseUrl);

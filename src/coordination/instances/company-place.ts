@@ -3,23 +3,17 @@ import type { CompanyPlace } from './databases/company-databases.ts';
 import { readFiles } from './company-files.ts';
 import type { CompanySettings } from './folder/read-folder.ts';
 import type { InstanceParts } from './instance-parts.ts';
-import { readMore, type KeptInstance } from './instance-store.ts';
-import type { ResourceView } from './instance-views.ts';
-
-/** Under which the name stands by which database, schema and role of a company are called; it stays when the company is renamed. */
-export const PLACE_KIND = 'place';
+import { placeIdOf, type KeptInstance } from './instance-store.ts';
 
 /** Where the own data of a company is. */
 export async function placeOf(
-  parts: Pick<InstanceParts, 'store' | 'secrets' | 'instancesFolder'>,
+  parts: Pick<InstanceParts, 'secrets' | 'instancesFolder'>,
   kept: KeptInstance,
-  known: { folder?: CompanySettings | null; resources?: readonly ResourceView[] } = {},
+  known: { folder?: CompanySettings | null } = {},
 ): Promise<CompanyPlace> {
   const folder = known.folder === undefined ? await readFiles(parts, kept) : known.folder;
-  const resources = known.resources ?? (await readMore(parts.store, { as: 'coordinator' }, kept.name)).resources;
-  const placed = resources.find(({ kind }) => kind === PLACE_KIND);
   const secret =
     parseSecretReference(folder?.config?.database?.url) ?? (folder?.supabase?.enabled ? 'database_url' : null);
   const url = secret === null ? null : await parts.secrets.reveal(kept.name, secret);
-  return { instance: placed?.id ?? kept.name, strategy: kept.strategy, url };
+  return { id: placeIdOf(kept), instance: kept.name, strategy: kept.strategy, url };
 }

@@ -12,7 +12,7 @@ import {
 import { actorOf, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
 import type { FolderReading } from './folder/read-folder.ts';
 import { folderOf, measureFiles, readFiles } from './company-files.ts';
-import { PLACE_KIND, placeOf } from './company-place.ts';
+import { placeOf } from './company-place.ts';
 import {
   checkConfirmation,
   checkFilter,
@@ -90,7 +90,6 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
     const target = checkNewName(asked, 'target');
     mustLive(kept);
     if ((await findInstance(store, COORDINATOR, target)) !== null) throw instanceExists(target);
-    await mustBeFree(parts, target);
     return { kept, by, target };
   };
 
@@ -107,7 +106,6 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       mustOperate(who);
       const row = await parseNewInstance(request);
       const { name } = row;
-      await mustBeFree(parts, name);
       await foundInstance(parts, { ...row, adopts: false }, actorOf(who));
       return viewOf((await findInstance(store, COORDINATOR, name))!);
     },
@@ -125,7 +123,7 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
         validated_at: kept.validatedAt?.toISOString() ?? null,
         faults,
         owners,
-        resources: resources.filter(({ kind }) => kind !== PLACE_KIND),
+        resources,
         operation,
       };
     },
@@ -191,7 +189,6 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       mustNotBeFirst(kept, 'renamed');
       mustLive(kept);
       if ((await findInstance(store, COORDINATOR, to)) !== null) throw instanceExists(to);
-      await mustBeFree(parts, to, kept.name);
       return operations.begin('rename', kept.name, { to }, by);
     },
     async clone(who, source, request) {
@@ -231,20 +228,6 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       return operations.undo(id, actorOf(who));
     },
   };
-}
-
-/** The database of a company that was renamed keeps its old name, which no other company can have then. */
-export async function mustBeFree({ store }: InstanceParts, name: string, except = ''): Promise<void> {
-  const [row] = await store.read(COORDINATOR, (sql) =>
-    sql.query('select instance from instance_resource where kind = $1 and id = $2 and instance <> $3', [
-      PLACE_KIND,
-      name,
-      except,
-    ]),
-  );
-  if (row === undefined) return;
-  const message = `the database of company "${String(row.instance)}", which was called "${name}", still has this name`;
-  throw new ColmeiaError('INSTANCE_EXISTS', message);
 }
 
 function mustNotBeFirst({ name }: KeptInstance, what: string): void {

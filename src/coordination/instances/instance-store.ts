@@ -26,6 +26,11 @@ export type KeptInstance = {
   validatedAt: Date | null;
   statistics: InstanceStatistics;
 };
+
+/** What everything of a company outside of Colmeia's tables is called after: unlike its name it stays, and no other company has it, in this hive or in another. */
+export const placeIdOf = ({ createdAt, no }: Pick<KeptInstance, 'createdAt' | 'no'>): string =>
+  `${createdAt.getTime().toString(36)}${no}`;
+
 export type NewRow = Pick<KeptInstance, 'name' | 'tier' | 'strategy' | 'template' | 'budgetUsd' | 'folder'>;
 
 type Statement = { text: string; values: readonly unknown[] };

@@ -12,7 +12,7 @@ import type { AtlassianConfig } from './folder/company-config.ts';
 import type { CompanySettings } from './folder/read-folder.ts';
 import { parseSecretReference } from '../../trust/secrets/secret-reference.ts';
 import type { CompanyAccounts, CompanySecrets, ProjectDatabases } from './instance-parts.ts';
-import type { KeptInstance } from './instance-store.ts';
+import { placeIdOf, type KeptInstance } from './instance-store.ts';
 import type { ProjectAccount } from './outside-accounts.ts';
 
 /** Accounts that companies share, and where vendors are. */
@@ -158,18 +158,14 @@ const OPENERS: Record<'jira' | 'confluence', (at: { url: string; site: OutsideSi
 };
 
 /** A Supabase project as the database of a company: made, waited for, and its address with the password kept. */
-function projectDatabases(
-  projects: SupabaseProjects,
-  site: OutsideSite,
-  secrets: CompanySecrets,
-): ProjectDatabases {
+function projectDatabases(projects: SupabaseProjects, site: OutsideSite, secrets: CompanySecrets): ProjectDatabases {
   return {
     check: async () => ({ ...(await projects.check()), clockSkewMs: site.state().clockSkewMs }),
     async ensure({ kept, folder, by, intend, progress, signal }) {
       const { name } = kept;
       const resource = await projects.ensure({
         instance: name,
-        mark: `${kept.createdAt.getTime().toString(36)}${kept.no}`,
+        mark: placeIdOf(kept),
         region: folder.supabase?.region ?? 'us-east-1',
         password: {
           read: () => secrets.reveal(name, PROJECT_PASSWORD),

@@ -43,7 +43,7 @@ export async function surveySource(parts: CloneParts, source: string, target: st
   if (kept === null) throw noInstance(source);
   const folder = await readFiles(parts, kept);
   const { resources } = await readMore(parts.store, COORDINATOR, source);
-  const place = await placeOf(parts, kept, { folder, resources });
+  const place = await placeOf(parts, kept, { folder });
   const survey: Survey = {
     kept,
     resources,
@@ -129,10 +129,7 @@ async function lookAtDatabase(parts: CloneParts, survey: Survey): Promise<void> 
   try {
     const fingerprint = await parts.databases.fingerprint(place);
     survey.database = { fingerprint, bytes: inspection.bytes };
-    for (const object of boundObjects(
-      fingerprint,
-      kept.strategy === 'schema' ? placeNames(place.instance).schema : null,
-    ))
+    for (const object of boundObjects(fingerprint, kept.strategy === 'schema' ? placeNames(place.id).schema : null))
       obstacles.push(
         obstacle(
           'DATABASE_NOT_PORTABLE',

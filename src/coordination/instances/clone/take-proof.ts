@@ -6,7 +6,7 @@ import { compareFingerprints, type DatabaseFingerprint } from '../databases/fing
 import { placeNames } from '../databases/place-names.ts';
 import { COMPANY_FILES } from '../folder/instance-folder.ts';
 import type { FolderReading } from '../folder/read-folder.ts';
-import { findInstance, readMore, type KeptInstance } from '../instance-store.ts';
+import { findInstance, placeIdOf, readMore, type KeptInstance } from '../instance-store.ts';
 import { carriedText, isJson } from '../portable/carry-files.ts';
 import { identityOf, withoutIdentity } from '../portable/company-identity.ts';
 import { digestTree, listTree } from '../portable/company-tree.ts';
@@ -192,9 +192,9 @@ async function proveSeparation(parts: CloneParts, { source, target }: Sides): Pr
   const resources = [];
   for (const { kept, folder } of [source, target]) {
     const own = (await readMore(parts.store, COORDINATOR, kept.name)).resources;
-    const place = await placeOf(parts, kept, { folder, resources: own });
+    const place = await placeOf(parts, kept, { folder });
     const { roleFaults, reachable, reason } = await parts.databases.inspect(place);
-    const other = placeNames(kept === source.kept ? target.kept.name : source.kept.name);
+    const other = placeNames(placeIdOf(kept === source.kept ? target.kept : source.kept));
     const crossing = kept === target.kept ? roleFaults : roleFaults.filter((fault) => fault.includes(other.role));
     differences.push(...(reachable ? crossing : [`the database of ${kept.name} cannot be looked at: ${reason}`]));
     resources.push(own.map(({ kind, id, site }) => `${kind} ${id}${site === '' ? '' : ` at ${site}`}`));

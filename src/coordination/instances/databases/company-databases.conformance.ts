@@ -303,7 +303,7 @@ export function companyDatabasesConformance(name: string, open: () => Promise<Co
       const copied = await databases.fingerprint(target);
       assert.deepEqual(compareFingerprints(report.fingerprint, copied), []);
       assert.ok(report.rows > 1_000 && report.freezeMs >= 0);
-      assert.deepEqual(await read(target, 'select name from company'), [{ name: 'target-co' }]);
+      assert.deepEqual(await read(target, 'select id from company'), [{ id: target.id }]);
       const owners = await read(
         target,
         `select distinct relowner::regrole::text = current_user::text as mine from pg_class where relnamespace = current_schema()::regnamespace`,
@@ -395,7 +395,7 @@ export function companyDatabasesConformance(name: string, open: () => Promise<Co
 
     test("a database that says it is another company's is neither dropped nor filled", async () => {
       const place = await found('mistaken');
-      await run(place, `update company set name = 'somebody'`);
+      await run(place, `update company set id = 'somebody'`);
       const tries = [
         () => databases.drop(place),
         () => databases.copy(acme, place, copyOptions()),
@@ -404,7 +404,7 @@ export function companyDatabasesConformance(name: string, open: () => Promise<Co
       ];
       for (const trying of tries) await assert.rejects(trying(), refused('DATABASE_FOREIGN', /somebody/));
       assert.notDeepEqual(await databases.leftovers(place), []);
-      await run(place, `update company set name = 'mistaken'`);
+      await run(place, `update company set id = 'mistaken'`);
       await databases.drop(place);
     });
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { type Strategy } from '../instance-views.ts';
 import { companyDatabasesConformance, type ConformancePlace } from './company-databases.conformance.ts';
 import { openCompanyDatabases } from './open-company-databases.ts';
+import { placeFor } from './place-for.testing.ts';
 
 const DEADLINE_MS = 2_000;
 
@@ -20,11 +21,11 @@ function embedded(strategy: Strategy, kinds: string[]): () => Promise<Conformanc
     });
     return {
       databases,
-      place: async (instance) => ({ instance, strategy, url: null }),
+      place: async (instance) => placeFor(instance, strategy),
       async destroy(place) {
         if (strategy === 'schema')
           await databases.use(place, 'write', (sql) => sql.query('drop schema company_vanishing cascade'));
-        else fs.rmSync(path.join(dataFolder, 'companies', place.instance), { recursive: true });
+        else fs.rmSync(path.join(dataFolder, 'companies', place.id), { recursive: true });
       },
       deadlineMs: DEADLINE_MS,
       hasOwnRoles: true,

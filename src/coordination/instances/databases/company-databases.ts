@@ -6,7 +6,9 @@ import { type DatabaseInspection } from './inspect.ts';
 
 /** Where a company's own data lies. */
 export type CompanyPlace = {
-  /** Name of the company. */
+  /** Of lower-case letters and digits, never another company's: what the database, role, schema and folder are called after. */
+  id: string;
+  /** Present name of the company, under which its secrets are; for messages. */
   instance: string;
   strategy: Strategy;
   /** An external database, as a Supabase project's, by its owner's login; null = one that Colmeia makes. */
@@ -58,6 +60,8 @@ export type DumpReport = {
  * a right (the message says which); errors of SQL carry `code` (SQLSTATE). One company's trouble does not wait in the others' way.
  */
 export type CompanyDatabases = {
+  /** What `provision` will make first: recorded before it, so that a delete knows that there may be something. */
+  intent(place: CompanyPlace): ResourceView;
   /** Makes what is missing of database, role and schema; resolves with all that is there now. */
   provision(place: CompanyPlace): Promise<ResourceView[]>;
   /**

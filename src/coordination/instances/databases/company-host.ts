@@ -23,6 +23,7 @@ export type Sight = { owner: Session; company: CompanySession; schema: string; r
  * `sight` are as CompanyDatabases promises.
  */
 export type CompanyHost = {
+  intent(place: CompanyPlace): ResourceView;
   /** Database, roles, schema and `auth`, as far as they are missing; not the company's tables. */
   provision(place: CompanyPlace): Promise<void>;
   /** What is there of it. */
@@ -33,6 +34,8 @@ export type CompanyHost = {
   schema(place: CompanyPlace): string;
   /** The company's role. */
   role(place: CompanyPlace): string;
+  /** Colmeia's own database on the same server, where no company has business; null = there is none. */
+  readonly ownDatabase: string | null;
   /** What puts a transaction under claims. */
   claiming(claims: CompanyClaims): string;
   /** A connection for `work` alone, as the company's role with its schema first in search_path. Default deadline 30 s. */

@@ -50,11 +50,7 @@ export async function runAll(company: CompanySession, statements: readonly strin
  * Replaces all a company's schema holds by `filling`, in one transaction of the company's role: after a failure it is as it was
  * before. Throws DATABASE_NOT_PORTABLE with the statements that could not be carried out.
  */
-export async function fillDatabase(
-  { company, schema, role }: Sight,
-  instance: string,
-  filling: Filling,
-): Promise<void> {
+export async function fillDatabase({ company, schema, role }: Sight, id: string, filling: Filling): Promise<void> {
   const statements = writeDefinition(filling.definition, schema, role);
   await company.script(
     `begin; set local statement_timeout = 0; set local lock_timeout = '10s'; set local check_function_bodies = off;
@@ -65,7 +61,7 @@ export async function fillDatabase(
     await company.run(EMPTY_SCHEMA);
     await carryOut(company, statements.before);
     await insertRows(company, schema, filling);
-    await company.run(`update company set name = ${sqlLiteral(instance)}`);
+    await company.run(`update company set id = ${sqlLiteral(id)}`);
     for (const [name, value] of Object.entries(filling.sequences)) await setSequence(company as Sql, name, value);
     await carryOut(company, statements.after);
     await company.script('commit');

@@ -1,5 +1,6 @@
 import { type Clock } from '../../../platform/clock.ts';
 import { type CompanySession } from './company-host.ts';
+import { commonDatabase } from './place-names.ts';
 import { settingClaims } from './prepare-database.ts';
 
 export type TableInspection = {
@@ -51,7 +52,7 @@ const ROLE_FAULTS = `with me as (select * from pg_roles where rolname = $2)
     union all select me.rolname, 'may create in schema ' || n.nspname from me, pg_namespace n
       where n.nspname <> $1 and n.nspname not like 'pg\\_%' and n.nspowner <> me.oid and has_schema_privilege(me.oid, n.oid, 'create')
     union all select me.rolname, 'may connect to database ' || d.datname from me, pg_database d
-      where d.datname <> current_database() and d.datname like 'colmeia\\_compan%' and has_database_privilege(me.oid, d.oid, 'connect')
+      where d.datname <> current_database() and (d.datname like 'colmeia\\_company\\_%' or d.datname in ($3, $4)) and has_database_privilege(me.oid, d.oid, 'connect')
   ) found where fault is not null order by 1`;
 
 const ABOUT = `select current_setting('server_version') as version, extract(epoch from clock_timestamp()) * 1000 as now,
@@ -60,9 +61,9 @@ const ABOUT = `select current_setting('server_version') as version, extract(epoc
 /** Looks at the database as the company's role sees it, with statements over the catalog alone. */
 export async function inspectDatabase(
   session: CompanySession,
-  of: { schema: string; role: string; clock: Clock },
+  of: { schema: string; role: string; ownDatabase: string | null; clock: Clock },
 ): Promise<Omit<DatabaseInspection, 'freeBytes'>> {
-  const { schema, role, clock } = of;
+  const { schema, role, ownDatabase, clock } = of;
   await session.script(`begin isolation level repeatable read read only; ${settingClaims({ role: 'service_role' })}`);
   try {
     const table = `"${schema}".schema_migration`;
@@ -75,7 +76,12 @@ export async function inspectDatabase(
       ? await session.query(`select ${columns} from ${table} order by origin, version`, [])
       : [];
     const tables = (await session.query(TABLES, [schema])) as TableInspection[];
-    const faults = await session.query(ROLE_FAULTS, [schema, role]);
+    const faults = await session.query(ROLE_FAULTS, [
+      schema,
+      role,
+      ownDatabase,
+      ownDatabase === null ? null : commonDatabase(ownDatabase),
+    ]);
     return {
       reachable: true,
       reason: null,

@@ -12,7 +12,7 @@ const AS_SERVICE = settingClaims({ role: 'service_role' });
 /** Two processes that migrate one database go in turn. */
 const IN_TURN = 'select pg_advisory_xact_lock(7420003, hashtext(current_schema()))';
 
-type Target = { session: CompanySession; instance: string; schema: string };
+type Target = { session: CompanySession; id: string; schema: string };
 /** A file that runs once: a migration or a seed. `key` is its version or its name. */
 type File = { origin: string; key: number | string; name: string; sql: string; checksum: string };
 type Kind = { table: string; key: string; called: string };
@@ -70,7 +70,7 @@ async function readApplied({ session, schema }: Target, { table, key }: Kind): P
 
 /** False when another process was first. */
 async function apply(target: Target, kind: Kind, file: File): Promise<boolean> {
-  const { session, instance, schema } = target;
+  const { session, id, schema } = target;
   const { origin, version, name, checksum } = { version: file.key, ...file };
   try {
     return await inTransaction(session, async () => {
@@ -83,7 +83,7 @@ async function apply(target: Target, kind: Kind, file: File): Promise<boolean> {
       const places = values.map((_, i) => `$${i + 1}`).join(', ');
       await session.query(`insert into ${qualified(schema, kind.table)} (${columns}) values (${places})`, values);
       if (origin === BASE && version === 1) {
-        await session.query(`insert into ${qualified(schema, 'company')} (name) values ($1)`, [instance]);
+        await session.query(`insert into ${qualified(schema, 'company')} (id) values ($1)`, [id]);
       }
       return true;
     });

@@ -86,6 +86,10 @@ class Databases implements CompanyDatabases {
     this.#temporary = options.temporary;
   }
 
+  intent(place: CompanyPlace): ResourceView {
+    return this.#host(place).intent(place);
+  }
+
   async provision(place: CompanyPlace): Promise<ResourceView[]> {
     const host = this.#host(place);
     await host.provision(place);
@@ -119,7 +123,8 @@ class Databases implements CompanyDatabases {
 
   async inspect(place: CompanyPlace): Promise<DatabaseInspection> {
     const host = this.#host(place);
-    const of = { schema: host.schema(place), role: host.role(place), clock: this.#clock };
+    const { ownDatabase } = host;
+    const of = { schema: host.schema(place), role: host.role(place), ownDatabase, clock: this.#clock };
     try {
       const found = await host.company(place, (session) => inspectDatabase(session, of));
       return { ...found, freeBytes: await host.freeBytes(place) };
@@ -154,7 +159,7 @@ class Databases implements CompanyDatabases {
   ): Promise<DatabaseFingerprint> {
     await this.#assertOwn(place);
     const host = this.#host(place);
-    await host.sight(place, (sight) => restoreDatabase(sight, place.instance, folder, options));
+    await host.sight(place, (sight) => restoreDatabase(sight, place.id, folder, options));
     return this.fingerprint(place);
   }
 
@@ -185,7 +190,7 @@ class Databases implements CompanyDatabases {
   }
 
   #target(place: CompanyPlace, session: CompanySession) {
-    return { session, instance: place.instance, schema: this.#host(place).schema(place) };
+    return { session, id: place.id, schema: this.#host(place).schema(place) };
   }
 
   #change<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
@@ -210,7 +215,7 @@ class Databases implements CompanyDatabases {
         session,
         `begin; ${settingClaims({ role: 'service_role' })}`,
         async (sql) => {
-          await sql.query(`update ${this.#whoseTable(target)} set name = $1`, [target.instance]);
+          await sql.query(`update ${this.#whoseTable(target)} set id = $1`, [target.id]);
           // Sequences do not stand still with the rest; what the freeze point saw is what the proof compares with.
           for (const [name, value] of Object.entries(fingerprint.sequences)) await setSequence(sql, name, value);
         },
@@ -231,7 +236,7 @@ class Databases implements CompanyDatabases {
       const onDump = { signal, onRows: shown('read', 0) };
       const dump = await this.#host(source).sight(source, (sight) => dumpDatabase(sight, folder, onDump));
       const onRestore = { signal, onRows: shown('wrote', 0.5) };
-      await this.#host(target).sight(target, (sight) => restoreDatabase(sight, target.instance, folder, onRestore));
+      await this.#host(target).sight(target, (sight) => restoreDatabase(sight, target.id, folder, onRestore));
       return { frozenAt, freezeMs: 0, ...countsOf(dump.fingerprint), fingerprint: dump.fingerprint };
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });
@@ -241,13 +246,13 @@ class Databases implements CompanyDatabases {
   /** Throws DATABASE_FOREIGN when the database says that it is another's; one that says nothing yet is fine. */
   async #assertOwn(place: CompanyPlace): Promise<void> {
     const table = this.#whoseTable(place);
-    const name = await this.use(place, 'read', async (sql) => {
+    const id = await this.use(place, 'read', async (sql) => {
       const [exists] = await sql.query('select to_regclass($1) is not null as yes', [table]);
-      const [row] = exists?.yes === true ? await sql.query(`select name from ${table}`) : [];
-      return row?.name ?? null;
+      const [row] = exists?.yes === true ? await sql.query(`select id from ${table}`) : [];
+      return row?.id ?? null;
     });
-    if (name === null || name === place.instance) return;
-    const message = `The database of ${place.instance} says that it is the company ${String(name)}'s. Nothing was changed.`;
+    if (id === null || id === place.id) return;
+    const message = `The database of ${place.instance} says that it is another company's (${String(id)}). Nothing was changed.`;
     throw new ColmeiaError('DATABASE_FOREIGN', message);
   }
 

@@ -1,12 +1,13 @@
-/** The names a company has inside of a database server. At most 40 letters of a name make them fit PostgreSQL's 63. */
+/** What a company is called on a database server. Nothing of it tells whose it is: other logins can read it. */
 export type PlaceNames = { role: string; schema: string; database: string };
 
-/** The database that all companies of the strategy `schema` share on a server. */
-export const COMMON_DATABASE = 'colmeia_companies';
-/** Its counterpart when embedded: no company's name begins like this. */
+/** Folder of the embedded database that all companies of the strategy `schema` share; no company's id is like this. */
 export const COMMON_FOLDER = '$common';
 
-export function placeNames(instance: string): PlaceNames {
-  const name = instance.replaceAll('-', '_');
-  return { role: `company_${name}`, schema: `company_${name}`, database: `colmeia_company_${name}` };
+/** `id`: of a CompanyPlace. */
+export function placeNames(id: string): PlaceNames {
+  return { role: `company_${id}`, schema: `company_${id}`, database: `colmeia_company_${id}` };
 }
+
+/** Its counterpart on a server: each hive has one, called after the hive's own database. */
+export const commonDatabase = (own: string): string => `${own.slice(0, 53)}_companies`;

@@ -3,7 +3,7 @@ import { ColmeiaError, isColmeiaError } from '../../../platform/errors.ts';
 import { noInstance } from '../../../trust/identity/may.ts';
 import { SYSTEM_INSTANCE } from '../../../trust/identity/principal.ts';
 import { hasFiles, readFiles, removeFiles } from '../company-files.ts';
-import { PLACE_KIND, placeOf } from '../company-place.ts';
+import { placeOf } from '../company-place.ts';
 import type { InstanceParts } from '../instance-parts.ts';
 import {
   countRows,
@@ -166,9 +166,9 @@ const databaseStep = (parts: DeleteParts): DeleteStep => ({
   name: 'database',
   async run(context) {
     const { instance, memory, progress, keep } = context;
-    if (!memory.resources.some(({ kind }) => kind === PLACE_KIND)) return progress('it had none');
+    if (!memory.resources.some(({ kind }) => /^(database|schema|tables)$/.test(kind))) return progress('it had none');
     await orLeave(context, 'database', async () => {
-      const place = await placeOf(parts, await keptOf(parts, instance), { resources: memory.resources });
+      const place = await placeOf(parts, await keptOf(parts, instance));
       const removed = await parts.databases.drop(place);
       await keep({ removed: [...(memory.removed ?? []), ...removed] });
       progress(removed.map(({ kind, id }) => `${kind} ${id}`).join(', '));

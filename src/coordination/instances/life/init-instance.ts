@@ -2,7 +2,7 @@ import { ColmeiaError } from '../../../platform/errors.ts';
 import type { Secret } from '../../../platform/secret.ts';
 import { noInstance } from '../../../trust/identity/may.ts';
 import { folderOf, layOutFiles, readFiles } from '../company-files.ts';
-import { PLACE_KIND, placeOf } from '../company-place.ts';
+import { placeOf } from '../company-place.ts';
 import type { FolderReading } from '../folder/read-folder.ts';
 import { movePlainSecrets } from '../folder/move-secrets.ts';
 import { writeConfigValue } from '../folder/write-config.ts';
@@ -106,8 +106,7 @@ const databaseStep = (parts: InitParts): InitStep => ({
   async run({ instance, memory, progress }) {
     const { kept, folder } = await companyOf(parts, instance);
     const place = await placeOf(parts, kept, { folder });
-    // Before it is made: a delete finds it by this whatever happens.
-    await recordResources(parts.store, instance, [{ kind: PLACE_KIND, id: place.instance, site: '' }]);
+    await recordResources(parts.store, instance, [parts.databases.intent(place)]);
     const resources = await parts.databases.provision(place);
     await recordResources(parts.store, instance, resources);
     progress(resources.map(({ kind, id }) => `${kind} ${id}`).join(', '));

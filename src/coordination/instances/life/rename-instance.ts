@@ -1,7 +1,6 @@
 import { ColmeiaError } from '../../../platform/errors.ts';
 import { SYSTEM_INSTANCE } from '../../../trust/identity/principal.ts';
 import { folderOf, hasFiles, moveFiles, readFiles } from '../company-files.ts';
-import { PLACE_KIND } from '../company-place.ts';
 import { writeConfigValue } from '../folder/write-config.ts';
 import type { InstanceParts } from '../instance-parts.ts';
 import { findInstance, listKeyIds, readMore } from '../instance-store.ts';
@@ -13,7 +12,7 @@ export type RenameInput = { to: string };
 type Memory = { no: number; folder: string | null };
 const COORDINATOR = { as: 'coordinator' } as const;
 
-/** Throws INSTANCE_STATE while plans are open. The rows, then what refers to the name outside of them. Database, schema and role keep theirs. */
+/** Throws INSTANCE_STATE while plans are open. The rows, then what refers to the name outside of them. A database has it nowhere. */
 export function renameInstance(parts: InstanceParts): OperationDefinition<RenameInput, Memory> {
   const { store, append, directory, flow } = parts;
   return {
@@ -58,7 +57,7 @@ export function renameInstance(parts: InstanceParts): OperationDefinition<Rename
           if (kept === null) throw noInstance(to);
           const { resources } = await readMore(store, COORDINATOR, to);
           const accounts = await parts.accounts(kept, await readFiles(parts, kept));
-          for (const resource of resources.filter(({ kind }) => kind !== PLACE_KIND)) {
+          for (const resource of resources) {
             const account = [accounts.jira, accounts.confluence].find(
               (one) => typeof one !== 'string' && resource.kind.startsWith(`${one.kind}-`),
             );

@@ -2,7 +2,6 @@ import fs from 'node:fs/promises';
 import { ColmeiaError } from '../../../platform/errors.ts';
 import { mustHave, mustOperate } from '../../../trust/identity/may.ts';
 import { actorOf, type Principal } from '../../../trust/identity/principal.ts';
-import { mustBeFree } from '../instance-operations.ts';
 import { checkNewName } from '../instance-request.ts';
 import { findInstance } from '../instance-store.ts';
 import type { Instances } from '../instance-views.ts';
@@ -27,7 +26,6 @@ export function portableOperations(parts: PortableParts): Pick<Instances, 'impor
       const manifest = await readManifest(await fileOf(file));
       const target = checkNewName(importedName(manifest, name), 'name');
       if ((await findInstance(store, { as: 'coordinator' }, target)) !== null) throw instanceExists(target);
-      await mustBeFree(parts, target);
       return operations.begin('import', target, { file }, actorOf(who));
     },
     exports: {

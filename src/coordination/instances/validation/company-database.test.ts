@@ -14,7 +14,7 @@ const databases = await openCompanyDatabases({
 after(() => databases.close());
 
 describe('a company of the template shop', () => {
-  const place: CompanyPlace = { instance: 'acme', strategy: 'hybrid', url: null };
+  const place: CompanyPlace = { id: 'acme', instance: 'acme', strategy: 'hybrid', url: null };
 
   it('has a database without any fault once it is initialized', async () => {
     const { migrations, seeds } = await readCompanySql(await layOutCompany(temporaryInstances(), 'acme', 'shop'));

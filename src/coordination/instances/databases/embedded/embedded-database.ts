@@ -20,8 +20,8 @@ const CLOSE_DEADLINE_MS = 10_000;
 const SHARED_BUFFERS_MB = 8;
 
 export type EmbeddedDatabaseOptions = {
-  /** For messages: the company, or what the database is common to. */
-  whose: string;
+  /** For messages: whose it is at the moment. */
+  whose: () => string;
   /** Holds the lock and, in `database`, PostgreSQL's own folder. Made when missing. */
   folder: string;
   parts: WorkerStart['parts'];
@@ -37,7 +37,7 @@ export const databaseFolder = (folder: string): string => path.join(folder, 'dat
  * database is of no use after that (`isOpen`), and is opened anew, without any loss of what was committed.
  */
 export class EmbeddedDatabase {
-  readonly #whose: string;
+  readonly #whose: () => string;
   readonly #worker: Worker;
   readonly #lock: DataFolderLock;
   #waiting: Waiting | null = null;
@@ -63,9 +63,9 @@ export class EmbeddedDatabase {
     });
     this.#worker.on('message', (answer: WorkerAnswer) => this.#settle(answer));
     this.#worker.on('error', (error) =>
-      this.#end(companyUnavailable(whose, `its thread broke: ${error.message}`, error)),
+      this.#end(companyUnavailable(whose(), `its thread broke: ${error.message}`, error)),
     );
-    this.#worker.on('exit', () => this.#end(companyUnavailable(whose, 'its thread ended')));
+    this.#worker.on('exit', () => this.#end(companyUnavailable(whose(), 'its thread ended')));
   }
 
   /** Throws DATA_FOLDER_LOCKED while another process has it. */
@@ -108,7 +108,7 @@ export class EmbeddedDatabase {
   }
 
   async kill(): Promise<void> {
-    this.#end(companyUnavailable(this.#whose, 'it is closed'));
+    this.#end(companyUnavailable(this.#whose(), 'it is closed'));
     await this.#worker.terminate();
     this.#lock.release();
   }
@@ -126,7 +126,7 @@ export class EmbeddedDatabase {
 
   #answer(deadlineMs: number): Promise<WorkerAnswer['value']> {
     return new Promise((resolve, reject) => {
-      const late = (): void => this.#end(companyUnavailable(this.#whose, `it did not answer in ${deadlineMs} ms`));
+      const late = (): void => this.#end(companyUnavailable(this.#whose(), `it did not answer in ${deadlineMs} ms`));
       const timer = setTimeout(late, deadlineMs);
       const done =
         <T>(settle: (value: T) => void) =>
@@ -149,9 +149,9 @@ export class EmbeddedDatabase {
 
   #errorOf({ name, message, fields, crash, full }: WorkerError): Error {
     const error = Object.assign(new Error(message), { name, ...fields });
-    if (full || ['53100', 'ENOSPC', 'EDQUOT'].includes(String(fields.code))) return companyFull(this.#whose, error);
+    if (full || ['53100', 'ENOSPC', 'EDQUOT'].includes(String(fields.code))) return companyFull(this.#whose(), error);
     const isBroken = crash || FILES_BROKEN.test(String(fields.code));
-    return isBroken ? companyUnavailable(this.#whose, message, error) : error;
+    return isBroken ? companyUnavailable(this.#whose(), message, error) : error;
   }
 
   /** From now on every call fails with `why`. */

@@ -13,7 +13,7 @@ import {
 import { COMMON_FOLDER, placeNames } from '../place-names.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
 import { type EmbeddedDatabase } from './embedded-database.ts';
-import { EmbeddedPool, type EmbeddedPoolOptions } from './embedded-pool.ts';
+import { EmbeddedPool, type EmbeddedPlace, type EmbeddedPoolOptions } from './embedded-pool.ts';
 import { droppingGate, makingGate } from './gate.ts';
 
 const DEADLINE_MS = 30_000;
@@ -26,17 +26,24 @@ const LONG_DEADLINE_MS = 10 * 60_000;
  */
 export class EmbeddedHost implements CompanyHost {
   readonly #pool: EmbeddedPool;
+  readonly ownDatabase = null;
 
   constructor(options: EmbeddedPoolOptions) {
     this.#pool = new EmbeddedPool(options);
   }
 
-  schema({ instance, strategy }: CompanyPlace): string {
-    return strategy === 'schema' ? placeNames(instance).schema : 'public';
+  intent(place: CompanyPlace): ResourceView {
+    return place.strategy === 'schema'
+      ? { kind: 'schema', id: this.schema(place), site: COMMON_FOLDER }
+      : { kind: 'database', id: place.id, site: '' };
   }
 
-  role({ instance }: CompanyPlace): string {
-    return placeNames(instance).role;
+  schema({ id, strategy }: CompanyPlace): string {
+    return strategy === 'schema' ? placeNames(id).schema : 'public';
+  }
+
+  role({ id }: CompanyPlace): string {
+    return placeNames(id).role;
   }
 
   claiming(claims: CompanyClaims): string {
@@ -44,18 +51,15 @@ export class EmbeddedHost implements CompanyHost {
   }
 
   provision(place: CompanyPlace): Promise<void> {
-    return this.#pool.use(nameOf(place), (database) => this.#prepare(database, place), { create: true });
+    return this.#pool.use(lyingAt(place), (database) => this.#prepare(database, place), { create: true });
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {
-    const name = nameOf(place);
-    if (place.strategy !== 'schema') {
-      const isThere = fs.existsSync(this.#pool.folder(name));
-      return isThere ? [{ kind: 'database', id: name, site: '' }] : [];
-    }
-    if (!this.#pool.exists(name)) return [];
-    const { role, schema } = placeNames(place.instance);
-    const found = await this.#pool.use(name, (database) =>
+    const at = lyingAt(place);
+    if (place.strategy !== 'schema') return fs.existsSync(this.#pool.folder(at)) ? [this.intent(place)] : [];
+    if (!this.#pool.exists(at)) return [];
+    const { role, schema } = placeNames(place.id);
+    const found = await this.#pool.use(at, (database) =>
       database.query(
         null,
         `select 'role' as kind, rolname::text as id from pg_catalog.pg_roles where rolname = $1
@@ -68,11 +72,11 @@ export class EmbeddedHost implements CompanyHost {
   }
 
   async drop(place: CompanyPlace): Promise<void> {
-    const name = nameOf(place);
-    if (place.strategy !== 'schema') return this.#pool.remove(name);
-    if (!this.#pool.exists(name)) return;
-    const { role, schema } = placeNames(place.instance);
-    await this.#pool.use(name, (database) =>
+    const at = lyingAt(place);
+    if (place.strategy !== 'schema') return this.#pool.remove(at);
+    if (!this.#pool.exists(at)) return;
+    const { role, schema } = placeNames(place.id);
+    await this.#pool.use(at, (database) =>
       database.script(
         `begin; ${droppingGate(role)}; drop schema if exists ${sqlIdentifier(schema)} cascade;
          do $$ begin if exists (select from pg_catalog.pg_roles where rolname = ${sqlLiteral(role)}) then
@@ -83,23 +87,23 @@ export class EmbeddedHost implements CompanyHost {
   }
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
-    return this.#pool.use(nameOf(place), (database) => work(this.#companyOf(database, place, deadlineMs)));
+    return this.#pool.use(lyingAt(place), (database) => work(this.#companyOf(database, place, deadlineMs)));
   }
 
   sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
-    return this.#pool.use(nameOf(place), (database) => work(this.#sightOf(database, place)));
+    return this.#pool.use(lyingAt(place), (database) => work(this.#sightOf(database, place)));
   }
 
   async freeBytes(place: CompanyPlace): Promise<number | null> {
-    const { bavail, bsize } = await fs.promises.statfs(this.#pool.folder(nameOf(place)));
+    const { bavail, bsize } = await fs.promises.statfs(this.#pool.folder(lyingAt(place)));
     return bavail * bsize;
   }
 
   /** A copy of the folder: what the source's queue waits for is a checkpoint, the copying and a look at the rows. */
   async copyWhole(source: CompanyPlace, target: CompanyPlace, options: WholeCopyOptions): Promise<WholeCopy> {
     let copy: WholeCopy | undefined;
-    await this.#pool.replace(nameOf(target), (folder) =>
-      this.#pool.use(nameOf(source), async (database) => {
+    await this.#pool.replace(lyingAt(target), (folder) =>
+      this.#pool.use(lyingAt(source), async (database) => {
         const from = performance.now();
         const frozenAt = new Date().toISOString();
         await options.atFreezePoint(this.#sightOf(database, source), null);
@@ -108,7 +112,7 @@ export class EmbeddedHost implements CompanyHost {
       }),
     );
     const [was, is] = [this.role(source), this.role(target)];
-    await this.#pool.use(nameOf(target), async (database) => {
+    await this.#pool.use(lyingAt(target), async (database) => {
       const rename = `alter role ${sqlIdentifier(was)} rename to ${sqlIdentifier(is)}`;
       await database.script(`begin; ${droppingGate(was)}; ${rename}; commit`, DEADLINE_MS);
       await this.#prepare(database, target);
@@ -140,7 +144,7 @@ export class EmbeddedHost implements CompanyHost {
   }
 
   async #prepare(database: EmbeddedDatabase, place: CompanyPlace): Promise<void> {
-    const { role } = placeNames(place.instance);
+    const { role } = placeNames(place.id);
     const [roleName, schema] = [sqlIdentifier(role), sqlIdentifier(this.schema(place))];
     const making = `do $$ begin if not exists (select from pg_catalog.pg_roles where rolname = ${sqlLiteral(role)}) then
       create role ${roleName} nologin; end if; end $$`;
@@ -163,6 +167,8 @@ function beginWith(setting: string, script: string): string {
   return `${script.slice(0, end)}; ${setting}; ${script.slice(end + 1)}`;
 }
 
-function nameOf({ instance, strategy }: CompanyPlace): string {
-  return strategy === 'schema' ? COMMON_FOLDER : instance;
+function lyingAt({ id, instance, strategy }: CompanyPlace): EmbeddedPlace {
+  return strategy === 'schema'
+    ? { folder: COMMON_FOLDER, whose: 'companies of the strategy schema' }
+    : { folder: id, whose: instance };
 }

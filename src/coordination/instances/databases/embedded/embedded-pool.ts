@@ -16,8 +16,12 @@ export type EmbeddedPoolOptions = {
   waitMs?: number;
 };
 
+/** One of its databases: the folder it lies in, and for messages whose it is. */
+export type EmbeddedPlace = { folder: string; whose: string };
+
 type Entry = {
-  name: string;
+  /** As the last caller said. */
+  place: EmbeddedPlace;
   /** null = closed. */
   database: EmbeddedDatabase | null;
   /** It is being removed: not to be opened again. */
@@ -48,13 +52,13 @@ export class EmbeddedPool {
     this.#waitMs = options.waitMs ?? 30_000;
   }
 
-  folder(name: string): string {
-    return path.join(this.#root, name);
+  folder({ folder }: EmbeddedPlace): string {
+    return path.join(this.#root, folder);
   }
 
   /** True when the database is there, open or not. */
-  exists(name: string): boolean {
-    return fs.existsSync(databaseFolder(this.folder(name)));
+  exists(place: EmbeddedPlace): boolean {
+    return fs.existsSync(databaseFolder(this.folder(place)));
   }
 
   get openCount(): number {
@@ -63,12 +67,12 @@ export class EmbeddedPool {
 
   /** Runs `work` alone on the database, opened when it is not. `create`: made when it is not there. */
   async use<T>(
-    name: string,
+    place: EmbeddedPlace,
     work: (database: EmbeddedDatabase) => Promise<T>,
     options: { create?: boolean } = {},
   ): Promise<T> {
-    this.#assertOpen(name);
-    const entry = this.#entryOf(name);
+    this.#assertOpen(place);
+    const entry = this.#entryOf(place);
     entry.users++;
     clearTimeout(entry.idle);
     const before = entry.tail;
@@ -76,7 +80,7 @@ export class EmbeddedPool {
     entry.tail = before.then(() => new Promise<void>((resolve) => (release = resolve)));
     const deadline = performance.now() + this.#waitMs;
     try {
-      await this.#within(deadline, name, before);
+      await this.#within(deadline, entry, before);
       return await work(await this.#open(entry, deadline, options.create === true));
     } finally {
       void before.then(() => release()); // in its turn, also when it gave up waiting for that
@@ -85,26 +89,26 @@ export class EmbeddedPool {
   }
 
   /** Ends whatever runs on the database and removes its folder. */
-  async remove(name: string): Promise<void> {
-    const entry = this.#entryOf(name);
+  async remove(place: EmbeddedPlace): Promise<void> {
+    const entry = this.#entryOf(place);
     entry.isEnded = true;
     clearTimeout(entry.idle);
     await entry.database?.kill();
     await entry.tail;
     await this.#close(entry);
-    fs.rmSync(this.folder(name), { recursive: true, force: true });
+    fs.rmSync(this.folder(place), { recursive: true, force: true });
     this.#forget(entry);
   }
 
   /** Closes it when it is open, so that its folder may be replaced by `work`; nobody opens it meanwhile. */
-  async replace(name: string, work: (folder: string) => Promise<void>): Promise<void> {
-    this.#assertOpen(name);
-    const entry = this.#entryOf(name);
+  async replace(place: EmbeddedPlace, work: (folder: string) => Promise<void>): Promise<void> {
+    this.#assertOpen(place);
+    const entry = this.#entryOf(place);
     entry.users++;
     const turn = entry.tail.then(async () => {
       await this.#close(entry);
-      fs.mkdirSync(this.folder(name), { recursive: true, mode: 0o700 });
-      await work(databaseFolder(this.folder(name)));
+      fs.mkdirSync(this.folder(place), { recursive: true, mode: 0o700 });
+      await work(databaseFolder(this.folder(place)));
     });
     entry.tail = turn.catch(() => undefined);
     try {
@@ -126,13 +130,14 @@ export class EmbeddedPool {
     );
   }
 
-  #entryOf(name: string): Entry {
-    let entry = this.#entries.get(name);
+  #entryOf(place: EmbeddedPlace): Entry {
+    let entry = this.#entries.get(place.folder);
     if (entry === undefined) {
       const tail = Promise.resolve();
-      entry = { name, database: null, isEnded: false, isCounted: false, users: 0, lastUse: 0, tail, idle: undefined };
-      this.#entries.set(name, entry);
+      entry = { place, database: null, isEnded: false, isCounted: false, users: 0, lastUse: 0, tail, idle: undefined };
+      this.#entries.set(place.folder, entry);
     }
+    entry.place = place;
     return entry;
   }
 
@@ -147,13 +152,13 @@ export class EmbeddedPool {
   }
 
   async #open(entry: Entry, deadline: number, create: boolean): Promise<EmbeddedDatabase> {
-    if (entry.isEnded) throw companyUnavailable(entry.name, 'it is being removed');
+    if (entry.isEnded) throw companyUnavailable(entry.place.whose, 'it is being removed');
     if (entry.database?.isOpen === true) return entry.database;
     await this.#close(entry);
-    if (!create && !this.exists(entry.name)) throw companyUnavailable(entry.name, 'it is not there');
+    if (!create && !this.exists(entry.place)) throw companyUnavailable(entry.place.whose, 'it is not there');
     await this.#takeRoom(entry, deadline);
     try {
-      const options = { whose: entry.name, folder: this.folder(entry.name), parts: await pgliteParts() };
+      const options = { whose: () => entry.place.whose, folder: this.folder(entry.place), parts: await pgliteParts() };
       entry.database = await EmbeddedDatabase.open(options);
     } catch (error) {
       this.#freed(entry);
@@ -170,12 +175,12 @@ export class EmbeddedPool {
       this.#waiters.push(wake);
       this.#makeRoom();
       try {
-        await this.#within(deadline, entry.name, freed);
+        await this.#within(deadline, entry, freed);
       } finally {
         const at = this.#waiters.indexOf(wake);
         if (at !== -1) this.#waiters.splice(at, 1); // else somebody else's turn would be lost on it
       }
-      this.#assertOpen(entry.name);
+      this.#assertOpen(entry.place);
     }
     entry.isCounted = true;
   }
@@ -196,7 +201,8 @@ export class EmbeddedPool {
   }
 
   #forget(entry: Entry): void {
-    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
+    const { folder } = entry.place;
+    if (this.#entries.get(folder) === entry) this.#entries.delete(folder);
   }
 
   async #close(entry: Entry): Promise<void> {
@@ -211,10 +217,10 @@ export class EmbeddedPool {
     this.#waiters.shift()?.();
   }
 
-  async #within(deadline: number, name: string, awaited: Promise<unknown>): Promise<void> {
+  async #within(deadline: number, { place }: Entry, awaited: Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const why = companyUnavailable(name, `it was busy for ${this.#waitMs} ms`);
+      const why = companyUnavailable(place.whose, `it was busy for ${this.#waitMs} ms`);
       timer = setTimeout(() => reject(why), Math.max(0, deadline - performance.now()));
     });
     try {
@@ -224,7 +230,7 @@ export class EmbeddedPool {
     }
   }
 
-  #assertOpen(name: string): void {
-    if (this.#closed) throw companyUnavailable(name, 'it is closed');
+  #assertOpen({ whose }: EmbeddedPlace): void {
+    if (this.#closed) throw companyUnavailable(whose, 'it is closed');
   }
 }

@@ -13,6 +13,7 @@ import { type Clock } from '../../../../platform/clock.ts';
 import { clientConfig, endClient, KEEP_ALIVE, sessionOf } from '../../../../platform/store/server-connection.ts';
 import { isConnectionLoss } from '../../../../platform/store/server-errors.ts';
 import { type Session } from '../../../../platform/store/transaction.ts';
+import { type CompanyPlace } from '../company-databases.ts';
 import { companyUnavailable } from '../unavailable.ts';
 import { explainError } from './explain-error.ts';
 
@@ -35,7 +36,9 @@ export type CompanyConnectionsOptions = {
   most?: number;
 };
 
-type Idle = { company: string; client: pg.Client; timer: NodeJS.Timeout };
+/** Of whom a connection is. `key`: never another company's, and another one when its database lies elsewhere. */
+type Whose = { key: string } & Pick<CompanyPlace, 'id' | 'instance'>;
+type Idle = { key: string; client: pg.Client; timer: NodeJS.Timeout };
 
 /**
  * Connections as companies' roles: few for each, all of them together capped, closed when idle. A company whose database is away or
@@ -47,7 +50,7 @@ export class CompanyConnections {
   readonly #idle: Idle[] = []; // the one used longest ago first
   readonly #inUse = new Map<string, Set<pg.Client | null>>();
   readonly #breakers = new Map<string, CircuitBreaker>();
-  readonly #waiting: { company: string; go: () => void }[] = [];
+  readonly #waiting: { key: string; go: () => void }[] = [];
   #closed = false;
 
   constructor(options: CompanyConnectionsOptions) {
@@ -56,18 +59,19 @@ export class CompanyConnections {
   }
 
   /** Runs `work` on a connection of the company alone; `url` is asked when a new one is needed. */
-  async use<T>(company: string, url: () => Promise<string>, work: (session: Session) => Promise<T>): Promise<T> {
-    const breaker = this.#breakerOf(company);
+  async use<T>(whose: Whose, url: () => Promise<string>, work: (session: Session) => Promise<T>): Promise<T> {
+    const { key, instance } = whose;
+    const breaker = this.#breakerOf(key);
     const at = this.#clock.now();
     if (['open', 'probing'].includes(breakerState(breaker, at, BREAKER))) {
-      throw companyUnavailable(company, 'it failed twice in a row; it is tried again soon');
+      throw companyUnavailable(instance, 'it failed twice in a row; it is tried again soon');
     }
-    await this.#room(company);
+    await this.#room(whose);
     breakerBegan(breaker, at, BREAKER);
     const lent: { client: pg.Client | null } = { client: null };
     let isBroken = true;
     try {
-      lent.client = await this.#connect(company, url);
+      lent.client = await this.#connect(whose, url);
       const session = sessionOf(lent.client);
       try {
         return await work(session);
@@ -75,24 +79,24 @@ export class CompanyConnections {
         isBroken = session.broken;
       }
     } catch (error) {
-      throw explainError(error, company);
+      throw explainError(error, instance);
     } finally {
       if (isBroken) breakerFailed(breaker, this.#clock.now(), BREAKER);
       else breakerSucceeded(breaker, at);
-      await this.#giveBack(company, lent.client, isBroken);
+      await this.#giveBack(key, lent.client, isBroken);
     }
   }
 
   /** Forgets earlier failures: something was done about them. */
-  tryAgain(company: string): void {
-    this.#breakers.delete(company);
+  tryAgain(key: string): void {
+    this.#breakers.delete(key);
   }
 
   /** Closes the company's connections, those in use too, and forgets what is known of it. */
-  async end(company: string): Promise<void> {
-    const idle = this.#takeIdle((one) => one.company === company);
-    const inUse = [...(this.#inUse.get(company) ?? [])].filter((client) => client !== null);
-    this.#breakers.delete(company);
+  async end(key: string): Promise<void> {
+    const idle = this.#takeIdle((one) => one.key === key);
+    const inUse = [...(this.#inUse.get(key) ?? [])].filter((client) => client !== null);
+    this.#breakers.delete(key);
     await Promise.all([...idle, ...inUse].map(endClient));
   }
 
@@ -103,18 +107,18 @@ export class CompanyConnections {
     await Promise.all([...this.#takeIdle(() => true), ...inUse].map(endClient));
   }
 
-  #breakerOf(company: string): CircuitBreaker {
-    let breaker = this.#breakers.get(company);
-    if (breaker === undefined) this.#breakers.set(company, (breaker = newCircuitBreaker()));
+  #breakerOf(key: string): CircuitBreaker {
+    let breaker = this.#breakers.get(key);
+    if (breaker === undefined) this.#breakers.set(key, (breaker = newCircuitBreaker()));
     return breaker;
   }
 
   /** Waits until one more connection of the company may be in use. */
-  async #room(company: string): Promise<void> {
+  async #room({ key, instance }: Whose): Promise<void> {
     const deadline = performance.now() + WAIT_MS;
-    while (!this.#mayUse(company)) {
+    while (!this.#mayUse(key)) {
       let timer: NodeJS.Timeout | undefined;
-      const waiter = { company, go: (): void => undefined };
+      const waiter = { key, go: (): void => undefined };
       const woken = new Promise<boolean>((resolve) => {
         waiter.go = () => resolve(true);
         timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()));
@@ -123,41 +127,41 @@ export class CompanyConnections {
       const isWoken = await woken;
       clearTimeout(timer);
       if (!isWoken) this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-      if (!isWoken) throw companyUnavailable(company, `no connection became free in ${WAIT_MS} ms`);
+      if (!isWoken) throw companyUnavailable(instance, `no connection became free in ${WAIT_MS} ms`);
     }
-    if (this.#closed) throw companyUnavailable(company, 'it is closed');
-    const own = this.#inUse.get(company) ?? new Set();
-    this.#inUse.set(company, own.add(null)); // its place, until there is a client
+    if (this.#closed) throw companyUnavailable(instance, 'it is closed');
+    const own = this.#inUse.get(key) ?? new Set();
+    this.#inUse.set(key, own.add(null)); // its place, until there is a client
   }
 
-  #mayUse(company: string): boolean {
+  #mayUse(key: string): boolean {
     if (this.#closed) return true; // to be told so
-    const own = this.#inUse.get(company);
+    const own = this.#inUse.get(key);
     if (own?.has(null) === true || (own?.size ?? 0) >= PER_COMPANY) return false; // one connects at a time
     const inUse = [...this.#inUse.values()].reduce((sum, { size }) => sum + size, 0);
     return inUse < this.#most;
   }
 
-  async #connect(company: string, url: () => Promise<string>): Promise<pg.Client> {
-    const own = this.#inUse.get(company)!;
-    const at = this.#idle.findLastIndex((one) => one.company === company);
+  async #connect(whose: Whose, url: () => Promise<string>): Promise<pg.Client> {
+    const own = this.#inUse.get(whose.key)!;
+    const at = this.#idle.findLastIndex((one) => one.key === whose.key);
     const [idle] = at === -1 ? [] : this.#idle.splice(at, 1);
     if (idle !== undefined) clearTimeout(idle.timer);
-    const client = idle?.client ?? (await this.#connectAnew(company, url));
+    const client = idle?.client ?? (await this.#connectAnew(whose, url));
     own.delete(null);
     own.add(client);
     this.#wake();
     return client;
   }
 
-  async #connectAnew(company: string, url: () => Promise<string>): Promise<pg.Client> {
+  async #connectAnew({ id }: Whose, url: () => Promise<string>): Promise<pg.Client> {
     const total = this.#idle.length + [...this.#inUse.values()].reduce((sum, { size }) => sum + size, 0);
     if (total > this.#most) {
       const [oldest] = this.#idle.splice(0, 1);
       clearTimeout(oldest?.timer);
       if (oldest !== undefined) void endClient(oldest.client);
     }
-    const client = new pg.Client(clientConfig(await url(), `company ${company}`));
+    const client = new pg.Client(clientConfig(await url(), `company ${id}`)); // other logins read it
     client.on('error', () => this.#drop(client)); // one at work says so by its next statement
     try {
       await client.connect();
@@ -170,16 +174,16 @@ export class CompanyConnections {
   }
 
   /** What a session of the company left behind is not for the next one. */
-  async #giveBack(company: string, client: pg.Client | null, isBroken: boolean): Promise<void> {
+  async #giveBack(key: string, client: pg.Client | null, isBroken: boolean): Promise<void> {
     const isClean = client !== null && !isBroken && !this.#closed && (await wasCleaned(client));
-    const own = this.#inUse.get(company)!;
+    const own = this.#inUse.get(key)!;
     own.delete(client);
-    if (own.size === 0) this.#inUse.delete(company);
+    if (own.size === 0) this.#inUse.delete(key);
     if (client !== null && !isClean) void endClient(client);
     if (client !== null && isClean) {
       const timer = setTimeout(() => this.#drop(client), IDLE_MS);
       timer.unref();
-      this.#idle.push({ company, client, timer });
+      this.#idle.push({ key, client, timer });
     }
     this.#wake();
   }

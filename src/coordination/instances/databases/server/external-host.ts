@@ -34,9 +34,15 @@ const IS_USED = `select to_regclass('public.company') is null and exists (select
 export class ExternalHost implements CompanyHost {
   readonly #connections: CompanyConnections;
   readonly copyWhole = null;
+  readonly ownDatabase = null;
 
   constructor(connections: CompanyConnections) {
     this.#connections = connections;
+  }
+
+  intent(place: CompanyPlace): ResourceView {
+    const { pathname, host } = urlOf(place);
+    return { kind: 'tables', id: decodeURIComponent(pathname.slice(1)), site: host };
   }
 
   schema(): string {
@@ -62,7 +68,7 @@ export class ExternalHost implements CompanyHost {
       await session.script('set search_path = pg_catalog, pg_temp');
       for (const statement of [...PREPARE_DATABASE, MAY_ASSUME]) await session.script(statement);
     });
-    this.#connections.tryAgain(place.instance);
+    this.#connections.tryAgain(keyOf(place));
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {
@@ -74,13 +80,13 @@ export class ExternalHost implements CompanyHost {
 
   /** The database itself stays: who made it takes it away. */
   async drop(place: CompanyPlace): Promise<void> {
-    await this.#connections.end(place.instance);
+    await this.#connections.end(keyOf(place));
     await this.sight(place, (sight) => emptyDatabase(sight));
   }
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = async (): Promise<string> => urlOf(place).href;
-    return this.#connections.use(place.instance, url, (session) => work(companySession(session)));
+    return this.#connections.use({ key: keyOf(place), ...place }, url, (session) => work(companySession(session)));
   }
 
   async sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
@@ -116,6 +122,9 @@ function companySession(session: Session): CompanySession {
     run: async (text) => void (await session.script(text)),
   };
 }
+
+/** A company whose address was changed is asked at the new one from then on. */
+const keyOf = (place: CompanyPlace): string => `${place.id} ${urlOf(place).href}`;
 
 function urlOf({ url, instance }: CompanyPlace): URL {
   try {

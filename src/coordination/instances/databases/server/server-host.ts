@@ -13,7 +13,7 @@ import {
   type WholeCopy,
   type WholeCopyOptions,
 } from '../company-host.ts';
-import { COMMON_DATABASE, placeNames } from '../place-names.ts';
+import { commonDatabase, placeNames } from '../place-names.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
 import { type CompanyConnections, withClient } from './company-connections.ts';
 import { copyServerDatabase } from './copy-server-database.ts';
@@ -42,12 +42,22 @@ export class ServerHost implements CompanyHost {
     this.#options = options;
   }
 
-  schema({ instance, strategy }: CompanyPlace): string {
-    return strategy === 'schema' ? placeNames(instance).schema : 'public';
+  get ownDatabase(): string {
+    return decodeURIComponent(new URL(this.#options.databaseUrl.reveal()).pathname.slice(1));
   }
 
-  role({ instance }: CompanyPlace): string {
-    return placeNames(instance).role;
+  intent(place: CompanyPlace): ResourceView {
+    return place.strategy === 'schema'
+      ? { kind: 'schema', id: this.schema(place), site: this.#database(place) }
+      : { kind: 'database', id: this.#database(place), site: '' };
+  }
+
+  schema({ id, strategy }: CompanyPlace): string {
+    return strategy === 'schema' ? placeNames(id).schema : 'public';
+  }
+
+  role({ id }: CompanyPlace): string {
+    return placeNames(id).role;
   }
 
   claiming(claims: CompanyClaims): string {
@@ -55,14 +65,14 @@ export class ServerHost implements CompanyHost {
   }
 
   async provision(place: CompanyPlace): Promise<void> {
-    const { instance } = place;
-    const verifier = scramVerifier((await this.#password(instance)).reveal());
-    const database = databaseOf(place);
+    const verifier = scramVerifier((await this.#password(place.instance)).reveal());
+    const database = this.#database(place);
     const isCommon = place.strategy === 'schema';
     await this.#asAdmin(place, null, async (session) => {
       await assertMayProvision(session);
-      await makeRole(session, instance, this.schema(place), verifier);
-      await makeDatabase(session, database, isCommon ? null : this.role(place), instance);
+      await closeOwnDatabase(session);
+      await makeRole(session, place, this.schema(place), verifier);
+      await makeDatabase(session, database, isCommon ? null : this.role(place), place);
       const grant = `grant connect on database ${sqlIdentifier(database)} to ${sqlIdentifier(this.role(place))}`;
       await session.script(grant);
     });
@@ -76,18 +86,18 @@ export class ServerHost implements CompanyHost {
         `revoke all on schema public from public; create schema if not exists ${schema} authorization ${role}`,
       );
     });
-    this.#options.connections.tryAgain(instance);
+    this.#options.connections.tryAgain(place.id);
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {
-    const { role, schema } = placeNames(place.instance);
-    const database = databaseOf(place);
+    const { role, schema } = placeNames(place.id);
+    const database = this.#database(place);
     const found = await this.#asAdmin(place, null, (session) =>
       session.query(
         `select 'database' as kind, d.datname::text as id from pg_database d
            where d.datname = $1 and ($4 or pg_get_userbyid(d.datdba) = $2)
          union all select 'role', rolname::text from pg_roles where rolname = $2 and shobj_description(oid, 'pg_authid') = $3 order by 1`,
-        [database, role, markOf(place.instance), place.strategy === 'schema'],
+        [database, role, markOf(place), place.strategy === 'schema'],
       ),
     );
     const hasDatabase = found.some(({ kind }) => kind === 'database');
@@ -103,12 +113,11 @@ export class ServerHost implements CompanyHost {
   }
 
   async drop(place: CompanyPlace): Promise<void> {
-    const { instance } = place;
-    const { role, schema } = placeNames(instance);
-    const database = databaseOf(place);
-    await this.#options.connections.end(instance);
+    const { role, schema } = placeNames(place.id);
+    const database = this.#database(place);
+    await this.#options.connections.end(place.id);
     await this.#asAdmin(place, null, async (session) => {
-      await assertOurs(session, instance, place.strategy === 'schema' ? null : database);
+      await assertOurs(session, place, place.strategy === 'schema' ? null : database);
       await session.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
       if (place.strategy !== 'schema')
         await session.script(`drop database if exists ${sqlIdentifier(database)} with (force)`);
@@ -134,12 +143,12 @@ export class ServerHost implements CompanyHost {
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = (): Promise<string> => this.#companyUrl(place);
-    return this.#options.connections.use(place.instance, url, (session) => work(companySession(session)));
+    return this.#options.connections.use({ key: place.id, ...place }, url, (session) => work(companySession(session)));
   }
 
   async sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
     const of = { name: 'operation', whose: place.instance, deadlineMs: LONG_DEADLINE_MS };
-    const [ownerUrl, url] = [this.#adminUrl(databaseOf(place)), await this.#companyUrl(place)];
+    const [ownerUrl, url] = [this.#adminUrl(this.#database(place)), await this.#companyUrl(place)];
     try {
       return await withClient({ ...of, url: ownerUrl }, (owner) =>
         withClient({ ...of, url }, (company) =>
@@ -158,7 +167,7 @@ export class ServerHost implements CompanyHost {
   async copyWhole(source: CompanyPlace, target: CompanyPlace, options: WholeCopyOptions): Promise<WholeCopy | null> {
     return copyServerDatabase(
       {
-        source: { instance: source.instance, url: this.#adminUrl(databaseOf(source)) },
+        source: { instance: source.instance, url: this.#adminUrl(this.#database(source)) },
         target: { url: await this.#companyUrl(target), role: this.role(target) },
         postgresBin: this.#options.postgresBin,
         sight: (work) => this.sight(source, work),
@@ -170,6 +179,10 @@ export class ServerHost implements CompanyHost {
 
   close(): Promise<void> {
     return this.#options.connections.close();
+  }
+
+  #database({ id, strategy }: CompanyPlace): string {
+    return strategy === 'schema' ? commonDatabase(this.ownDatabase) : placeNames(id).database;
   }
 
   /** A connection of Colmeia's own login; `database` null = to its own database. */
@@ -189,7 +202,7 @@ export class ServerHost implements CompanyHost {
   }
 
   async #companyUrl(place: CompanyPlace): Promise<string> {
-    const url = new URL(this.#adminUrl(databaseOf(place)));
+    const url = new URL(this.#adminUrl(this.#database(place)));
     url.username = this.role(place);
     url.password = (await this.#password(place.instance)).reveal();
     return url.href;
@@ -212,8 +225,12 @@ const companySession = (session: Session): CompanySession => ({
   run: async (text) => void (await session.script(text)),
 });
 
-function databaseOf({ instance, strategy }: CompanyPlace): string {
-  return strategy === 'schema' ? COMMON_DATABASE : placeNames(instance).database;
+/** Everybody on a server may connect to its databases until that is taken away; what cannot be is shown by `inspect`. */
+async function closeOwnDatabase(session: Session): Promise<void> {
+  await session.script(`do $$ begin
+    if exists (select from pg_database where datname = current_database() and pg_has_role(datdba, 'member')
+      and has_database_privilege('public', oid, 'connect')) then
+      execute format('revoke connect on database %I from public', current_database()); end if; end $$`);
 }
 
 async function assertMayProvision(session: Session): Promise<void> {
@@ -226,14 +243,14 @@ async function assertMayProvision(session: Session): Promise<void> {
 }
 
 /** How a role says that Colmeia made it, and for whom. */
-const markOf = (instance: string): string => `Colmeia: company ${instance}`;
+const markOf = ({ id }: CompanyPlace): string => `Colmeia: company ${id}`;
 
-async function makeRole(session: Session, instance: string, schema: string, verifier: string): Promise<void> {
-  const { role } = placeNames(instance);
+async function makeRole(session: Session, place: CompanyPlace, schema: string, verifier: string): Promise<void> {
+  const { role } = placeNames(place.id);
   const name = sqlIdentifier(role);
   const exists = (await readMark(session, role)) !== undefined;
-  if (exists) await assertOurs(session, instance, null);
-  const making = exists ? '' : `create role ${name}; comment on role ${name} is ${sqlLiteral(markOf(instance))};`;
+  if (exists) await assertOurs(session, place, null);
+  const making = exists ? '' : `create role ${name}; comment on role ${name} is ${sqlLiteral(markOf(place))};`;
   await session.script(`begin; ${making}
     alter role ${name} login connection limit 16 password ${sqlLiteral(verifier)};
     alter role ${name} set search_path = ${sqlIdentifier(schema)};
@@ -247,12 +264,19 @@ async function makeRole(session: Session, instance: string, schema: string, veri
 }
 
 /** `owner` null = the common database, which is Colmeia's. */
-async function makeDatabase(session: Session, database: string, owner: string | null, instance: string): Promise<void> {
+async function makeDatabase(
+  session: Session,
+  database: string,
+  owner: string | null,
+  place: CompanyPlace,
+): Promise<void> {
   const name = sqlIdentifier(database);
-  const [exists] = await session.query('select pg_get_userbyid(datdba) as owner from pg_database where datname = $1', [
-    database,
-  ]);
-  if (exists !== undefined && owner !== null && exists.owner !== owner) throw foreign(`database ${database}`, instance);
+  const [exists] = await session.query(
+    `select case when $2::text is null then pg_has_role(datdba, 'member') else pg_get_userbyid(datdba) = $2 end as ours
+       from pg_database where datname = $1`,
+    [database, owner],
+  );
+  if (exists?.ours === false) throw foreign(`database ${database}`, place);
   if (exists === undefined) {
     const owned = owner === null ? '' : ` owner ${sqlIdentifier(owner)}`;
     await session.script(`create database ${name}${owned} template template0 encoding 'UTF8'`).catch(passExisting);
@@ -266,15 +290,15 @@ function passExisting(error: unknown): void {
 }
 
 /** Throws DATABASE_FOREIGN when the role, or the database, is there and is not of Colmeia's making. */
-async function assertOurs(session: Session, instance: string, database: string | null): Promise<void> {
-  const { role } = placeNames(instance);
+async function assertOurs(session: Session, place: CompanyPlace, database: string | null): Promise<void> {
+  const { role } = placeNames(place.id);
   const mark = await readMark(session, role);
-  if (mark !== undefined && mark !== markOf(instance)) throw foreign(`role ${role}`, instance);
+  if (mark !== undefined && mark !== markOf(place)) throw foreign(`role ${role}`, place);
   const rows: Row[] = await session.query(
     'select pg_get_userbyid(datdba) as owner from pg_database where datname = $1',
     [database],
   );
-  if (rows.some(({ owner }) => owner !== role)) throw foreign(`database ${database}`, instance);
+  if (rows.some(({ owner }) => owner !== role)) throw foreign(`database ${database}`, place);
 }
 
 /** undefined = there is no such role. */
@@ -286,7 +310,7 @@ async function readMark(session: Session, role: string): Promise<string | null |
   return row === undefined ? undefined : (row.mark as string | null);
 }
 
-function foreign(what: string, instance: string): ColmeiaError {
+function foreign(what: string, { instance }: CompanyPlace): ColmeiaError {
   const message = `The ${what} is there already, and Colmeia did not make it for ${instance}. Nothing was changed.`;
   return new ColmeiaError('DATABASE_FOREIGN', message);
 }
