@@ -1,3 +1,4 @@
+import { NOT_PUBLIC } from './public-address.ts';
 import { isSafeAddress } from './site-address.ts';
 
 /** An HTTP request that can be sent again: its body is bytes, its credentials are not in it. */
@@ -7,7 +8,8 @@ export type Answer = { kind: 'answer'; status: number; headers: Headers; bytes: 
 /** No answer that means anything. `reason` is a clause for people and never holds what a caller or a site sent. */
 export type Failure = {
   kind: 'failure';
-  what: 'timeout' | 'unreachable' | 'broken';
+  /** `forbidden`: it was not called, and never will be. */
+  what: 'timeout' | 'unreachable' | 'broken' | 'forbidden';
   reason: string;
   /** null = nothing was answered at all. */
   status: number | null;
@@ -130,6 +132,11 @@ const NEVER_CONNECTED: Readonly<Record<string, string>> = {
 function connectionFailure(error: unknown, status: number | null): Failure {
   if (status !== null) return broken('its answer broke off', status);
   const code = codeOf(error);
+  if (code === NOT_PUBLIC) {
+    const reason =
+      'its address is of this machine or a private network, which COLMEIA_PRIVATE_ADDRESSES does not allow';
+    return { kind: 'failure', what: 'forbidden', reason, status, untouched: true };
+  }
   const reason = NEVER_CONNECTED[code];
   if (reason !== undefined) return { kind: 'failure', what: 'unreachable', reason, status, untouched: true };
   const shown = code === '' ? '' : ` (${code})`;

@@ -24,6 +24,7 @@ import {
 } from './outside-call.ts';
 import { RateBudget } from './rate-budget.ts';
 import { readRetryAfter, readUsedUpBudget } from './read-limits.ts';
+import { publicConnector } from './public-address.ts';
 import { ownUrl, siteAddress } from './site-address.ts';
 import { failedCall, refusedCall, revealingJson, secretsOf } from './refusal.ts';
 
@@ -49,6 +50,8 @@ export type OutsideSiteOptions = {
   queueLimit?: number;
   /** Largest answer. Default 32 MiB. */
   limitBytes?: number;
+  /** Only addresses of the public internet are called; for a site that is not the operator's choice. Default false. */
+  publicOnly?: boolean;
   /** Calls that change something are listed by `planned` and not made. Default false. */
   dryRun?: boolean;
   /** True for a POST that only reads, as a search. Such a call is repeated like a GET, and made in a dry run. */
@@ -94,6 +97,7 @@ const BREAKER: CircuitBreakerSettings = {
   breaker_quota_ms: 60_000,
 };
 const LONGEST_BACKOFF_MS = 30_000;
+const CONNECT_MS = 10_000;
 const MOST_PLANNED = 10_000;
 
 /** What a call needs beside what is sent. */
@@ -149,7 +153,7 @@ class Site {
       connections: concurrency,
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: 10_000 },
+      connect: options.publicOnly === true ? publicConnector(CONNECT_MS) : { timeout: CONNECT_MS },
     });
     this.#agent = agent;
     this.#fetch =
@@ -261,7 +265,8 @@ class Site {
       if (!('failure' in outcome)) return outcome;
       const { failure } = outcome;
       const waitMs = Math.max(outcome.waitMs ?? 0, this.#backoffMs(call.progress.attempts));
-      const mayRepeat = (terms.isIdempotent || failure.untouched) && call.progress.attempts <= retries;
+      const isSafe = (terms.isIdempotent || failure.untouched) && failure.what !== 'forbidden';
+      const mayRepeat = isSafe && call.progress.attempts <= retries;
       if (!mayRepeat || clock.now() + waitMs >= call.deadline)
         throw failedCall(name, sending, failure, call.progress.attempts, waitMs);
       await setTimeout(waitMs, undefined, { signal: call.signal }).catch(() => call.signal.throwIfAborted());

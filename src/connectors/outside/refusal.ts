@@ -15,6 +15,7 @@ export function failedCall(
 ): ColmeiaError {
   const times = attempts === 1 ? '' : `, ${attempts} times`;
   const message = `${site}: ${method} ${auditedPath(url)}: ${failure.reason}${times}`;
+  if (failure.what === 'forbidden') return new ColmeiaError('OUTSIDE_REFUSED', message);
   const code = failure.what === 'timeout' ? 'OUTSIDE_TIMEOUT' : 'OUTSIDE_UNAVAILABLE';
   return new ColmeiaError(code, message, { retryAfterMs });
 }
