@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { redactorOf } from '../portable/company-redactor.ts';
+import { findSecrets } from '../portable/find-secrets.ts';
 import { readTreeFile, type CompanyTree } from '../portable/company-tree.ts';
 import type { CloneParts } from './clone-parts.ts';
 
@@ -36,14 +36,14 @@ export async function filesWithSecrets(
   folder: string,
   tree: CompanyTree,
 ): Promise<string[]> {
-  const redactor = await redactorOf(secrets, instance);
+  const holdsSecret = await findSecrets(secrets, instance);
   const found: string[] = [];
   for (const { path: file, bytes } of tree.files) {
     if (bytes > MOST_BYTES) continue;
     const chunks: Buffer[] = [];
     for await (const chunk of readTreeFile(folder, file)) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString('utf8');
-    if (redactor.redact(text) !== text) found.push(file);
+    if (holdsSecret(text)) found.push(file);
   }
   return found;
 }

@@ -10,7 +10,7 @@ import { findInstance, readMore, type KeptInstance } from '../instance-store.ts'
 import type { OperationDefinition, StepContext } from '../operations/step.ts';
 import { carriedEnv, carriedText, copyTreeFile, isJson } from './carry-files.ts';
 import { listTree, type CompanyTree } from './company-tree.ts';
-import { redactorOf } from './company-redactor.ts';
+import { findSecrets } from './find-secrets.ts';
 import { ordersOf } from './issue-orders.ts';
 import { exportName, mustHaveExports, type PortableParts } from './portable-parts.ts';
 import { FORMAT, type Manifest } from './portable-manifest.ts';
@@ -75,7 +75,7 @@ async function writeExport(
     progress('looks for secrets', 0.8);
     const manifest: Manifest = {
       ...collected,
-      parts: await takeParts(stage, await redactorOf(parts.secrets, instance), signal),
+      parts: await takeParts(stage, await findSecrets(parts.secrets, instance), signal),
     };
     const total = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
     const onBytes = (done: number): void =>
@@ -83,6 +83,9 @@ async function writeExport(
     const bytes = await writePortable(path.join(exportsFolder, file), stage, manifest, { signal, onBytes });
     progress(`${file}, ${bytes} bytes`, 1);
     return { file, bytes, manifest };
+  } catch (error) {
+    const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+    throw isFull ? new ColmeiaError('STORE_FULL', 'the disk of the exports is full', { cause: error }) : error;
   } finally {
     await fs.rm(stage, { recursive: true, force: true });
   }
@@ -145,7 +148,9 @@ async function collectRows(
   if (kept.initializedAt === null) return null;
   progress('reads the database', 0.1);
   const place = await placeOf(parts, kept, { folder });
-  const { tables } = await parts.databases.dumpTo(place, path.join(stage, 'database'), { signal });
+  const dump = await parts.databases.dumpTo(place, path.join(stage, 'database'), { signal });
+  const sums = dump.fingerprint.tables;
+  const tables = dump.tables.map((table) => ({ ...table, checksum: sums[table.name]?.checksum ?? null }));
   return { tables, rows: tables.reduce((sum, { rows }) => sum + rows, 0) };
 }
 

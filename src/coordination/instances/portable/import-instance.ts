@@ -195,11 +195,14 @@ const rowsStep = (parts: PortableParts): ImportStep => ({
       throw error instanceof SyntaxError ? exportInvalid('database/ holds what is no JSON', error) : error;
     });
     const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
-    // The table that says whose database it is counts in the export alone.
-    const wanted = memory.manifest!.database.tables.filter(({ name }) => tables[name] !== undefined);
-    const wrong = wanted.filter(({ name, rows: count }) => tables[name]!.rows !== count).map(({ name }) => name);
-    if (wrong.length > 0)
-      throw exportInvalid(`it has other numbers of rows than its manifest says: ${wrong.join(', ')}`);
+    const wanted = memory.manifest!.database.tables.filter(({ checksum }) => checksum !== null);
+    const wrong = wanted.filter(({ name, rows: count, checksum }) => {
+      return tables[name]?.rows !== count || tables[name].checksum !== checksum;
+    });
+    if (wrong.length > 0) {
+      const names = wrong.map(({ name }) => name).join(', ');
+      throw exportInvalid(`its rows came out otherwise than its manifest says, in ${names}`);
+    }
     progress(`${rows} rows in ${wanted.length} tables`);
     return { rows };
   },

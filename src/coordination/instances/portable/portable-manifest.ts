@@ -9,6 +9,9 @@ export const MANIFEST = 'manifest.json';
 /** One file of an export. */
 export type Part = { path: string; bytes: number; sha256: string; executable: boolean };
 
+/** `checksum` as in a fingerprint; null = of the table that says whose database it is. */
+export type DumpedTable = { name: string; rows: number; bytes: number; checksum: string | null };
+
 /**
  * What an export holds. Parts: `files/…` as in the company's folder, `database/…` as a dump has it, `jira/…` and `confluence/…` with
  * `records.jsonl` and `attachments/<sha256>`.
@@ -23,7 +26,7 @@ export type Manifest = {
   /** Names of its secrets; no value is in an export. */
   secrets: string[];
   /** null = it was not initialized. */
-  database: { tables: { name: string; rows: number; bytes: number }[]; rows: number } | null;
+  database: { tables: DumpedTable[]; rows: number } | null;
   jira: { items: number } | null;
   confluence: { items: number } | null;
   /** Files of the company that stayed, as links. */
@@ -105,7 +108,14 @@ function isCompany(value: unknown): boolean {
 function isDatabase(value: unknown): boolean {
   if (value === null) return true;
   if (!isObject(value) || !isCount(value.rows) || !Array.isArray(value.tables)) return false;
-  return value.tables.every((one) => isObject(one) && isText(one.name) && isCount(one.rows) && isCount(one.bytes));
+  return value.tables.every(
+    (one) =>
+      isObject(one) &&
+      isText(one.name) &&
+      isCount(one.rows) &&
+      isCount(one.bytes) &&
+      (one.checksum === null || isText(one.checksum)),
+  );
 }
 
 const RULES: Record<keyof Manifest, (value: unknown) => boolean> = {

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { pack as openPack, type Pack } from 'tar-stream';
 import { isColmeiaError, type ColmeiaError } from '../../../platform/errors.ts';
 import { Secret } from '../../../platform/secret.ts';
-import { Redactor } from '../../../trust/secrets/redact.ts';
+import { finderOf } from './find-secrets.ts';
 import type { Manifest, Part } from './portable-manifest.ts';
 import { readManifest, readPortable } from './read-portable.ts';
 import { takeParts, writePortable } from './write-portable.ts';
@@ -57,7 +57,7 @@ describe('the file of an export', () => {
       fs.writeFileSync(path.join(folder, name), text);
     }
     good = path.join(home, 'acme.colmeia');
-    const parts = await takeParts(folder, new Redactor(), signal);
+    const parts = await takeParts(folder, finderOf([]), signal);
     await writePortable(good, folder, manifestOf(parts), { signal, onBytes: () => {} });
   });
   after(() => fs.rmSync(home, { recursive: true, force: true }));
@@ -201,15 +201,29 @@ describe('the file of an export', () => {
   });
 
   test('a part that holds a secret keeps the file from being written, also across two reads', async () => {
-    const redactor = new Redactor();
-    redactor.learn(new Secret('correct horse battery staple'));
+    const finder = finderOf([new Secret('correct horse battery staple')]);
     const folder = path.join(home, 'leaking');
     fs.mkdirSync(path.join(folder, 'database'), { recursive: true });
     fs.writeFileSync(path.join(folder, 'database/x.jsonl'), `${'y'.repeat(65_520)}correct horse battery staple`);
     await assert.rejects(
-      takeParts(folder, redactor, signal),
+      takeParts(folder, finder, signal),
       (error: ColmeiaError) =>
         /^database\/x.jsonl holds the value of a secret/.test(error.message) && !error.message.includes('horse'),
     );
+  });
+
+  test('a secret is found whole, as JSON, base64 or a URL have it; the beginning of an address is none', () => {
+    const holds = finderOf([
+      new Secret('https://user:p%40ss-w0rd "x"@mail.example.com/box'),
+      new Secret('line one\nline two'),
+    ]);
+    for (const text of [
+      'line one\nline two',
+      JSON.stringify({ a: 'line one\nline two' }),
+      btoa('line one\nline two'),
+      'p%40ss-w0rd%20%22x%22',
+    ])
+      assert.ok(holds(`before ${text} after`), text);
+    for (const text of ['https://user:', 'mail.example.com/box', 'line one', 'line two']) assert.ok(!holds(text), text);
   });
 });
