@@ -54,9 +54,9 @@ async function onServer(postgres: Postgres, strategy: string, say: BenchContext[
   await asSuperuser(postgres.url, `create database ${control}`);
   const urlOf = (database: string): string => postgres.url.replace(/\/postgres$/, `/${database}`);
   const home = temporaryFolder('clone');
-  process.env.PATH = `${postgres.bin}:${process.env.PATH}`;
   const colmeia = await createColmeia({
     databaseUrl: urlOf(control),
+    postgresBin: postgres.bin,
     instancesFolder: path.join(home, 'instances'),
     secretsKeyFile: path.join(home, 'secrets.key'),
   });

@@ -28,6 +28,8 @@ export type ColmeiaOptions = {
   accounts?: Partial<SharedAccounts>;
   /** Where exports of companies lie. Default `exports` beside the parent folder of the companies' files; null = nowhere. */
   exportsFolder?: string | null;
+  /** Folder of pg_dump and pg_restore, by which companies on a server are copied; null = where PATH finds them. Default null. */
+  postgresBin?: string | null;
   /** Address the replicas of one database listen on for each other. Default 127.0.0.1. */
   host?: string;
   /** Base URL under which other replicas reach this one; null = host and a free port. Default null. */
@@ -85,7 +87,9 @@ export function optionsOf(config: Config, dataFolder: string): ColmeiaOptions {
       atlassianEmail: config.atlassianEmail,
       supabaseApiUrl: config.supabaseApiUrl,
       supabaseOrganization: config.supabaseOrganization,
+      privateAddresses: config.privateAddresses,
     },
+    postgresBin: config.postgresBin,
     host: config.host,
     advertise: config.advertise,
     defaultInstance: config.instance,

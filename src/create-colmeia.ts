@@ -215,6 +215,7 @@ async function open(options: ColmeiaOptions, plain: Dispatcher | null): Promise<
     secrets,
     databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
     dataFolder,
+    postgresBin: options.postgresBin ?? null,
     instancesFolder: options.instancesFolder ?? null,
     workFolder: workFolderOf(options),
     exportsFolder: exportsFolderOf(options),

@@ -1,3 +1,4 @@
+import { publicFetch } from '../../connectors/outside/public-address.ts';
 import type { Random } from '../../platform/clock.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import type { Secret } from '../../platform/secret.ts';
@@ -35,6 +36,8 @@ export type InstancesOptions = Pick<
     databaseUrl: Secret | null;
     /** Of the embedded databases; null = they end with the process. */
     dataFolder: string | null;
+    /** Folder of pg_dump and pg_restore; null = where PATH finds them. */
+    postgresBin: string | null;
     secrets: SecretStore;
     shared: SharedAccounts;
     /** For what lies on disk while an operation runs. */
@@ -68,6 +71,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
   const databases = await openCompanyDatabases({
     databaseUrl,
     dataFolder,
+    postgresBin: options.postgresBin,
     clock,
     secrets: {
       reveal: (instance, name) => secrets.reveal(instance, name),
@@ -85,6 +89,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
     dataFolder,
     owned: options.owned,
     secretNames: (name) => secrets.names(name),
+    fetch: options.shared.privateAddresses === true ? fetch : publicFetch,
   });
   const { workFolder, exportsFolder, version } = options;
   const validate = (name: string): Promise<ValidationReport> => health.validate(name);

@@ -102,7 +102,8 @@ class EmbeddedStore implements Store {
 
   async open(): Promise<void> {
     const migrations = readMigrations();
-    if (this.#folder === null || !fs.existsSync(this.#folder)) {
+    const isNew = this.#folder === null || !fs.existsSync(this.#folder);
+    if (isNew) {
       const seed = loadSeed();
       assertSeedFits(seed, migrations);
       if (this.#folder !== null) await restoreSeed(seed, this.#folder);
@@ -111,6 +112,7 @@ class EmbeddedStore implements Store {
     try {
       const applied = await migrate(session, migrations);
       if (applied > 0) this.#log({ applied }, 'database migrated');
+      if (isNew) await session.query('update instance set created_at = now()', []); // not when the seed was built
       const [flush] = await session.query(FLUSH_ARITY, []);
       this.#flushArity = Number(flush!.n);
       const parameters = Array.from({ length: this.#flushArity }, (_, i) => `$${i + 1}`);

@@ -45,7 +45,7 @@ export type CompanyDatabasesOptions = {
   idleMs?: number;
   /** Longest a transaction of `use`, or a statement of it, may take. Default 30,000. */
   deadlineMs?: number;
-  /** Folder of pg_dump and pg_restore; null = where PATH finds them. */
+  /** Folder of pg_dump and pg_restore; null = where PATH finds them. Default null. */
   postgresBin?: string | null;
 };
 
