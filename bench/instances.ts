@@ -103,6 +103,7 @@ function partsOf(store: Store, instancesFolder: string, inspect: ValidationParts
     accounts: async () => OFF,
     disks: [{ place: 'disk', folder: instancesFolder }],
     searchPath: '',
+    fetch,
   };
 }
 

@@ -53,6 +53,8 @@ export type Config = {
   supabaseApiUrl: string;
   /** Slug of the organization for projects of companies that name none; null = they must. */
   supabaseOrganization: string | null;
+  /** What companies name may be on this machine or in a private network. */
+  privateAddresses: boolean;
   /** OTLP over HTTP; null = no traces. */
   otelEndpoint: string | null;
   logLevel: LogLevel;
@@ -109,6 +111,7 @@ export const VARIABLES = {
   ATLASSIAN_EMAIL: '',
   SUPABASE_API_URL: 'https://api.supabase.com',
   SUPABASE_ORGANIZATION_ID: '',
+  COLMEIA_PRIVATE_ADDRESSES: 'refuse',
   OTEL_EXPORTER_ENDPOINT: '',
   LOG_LEVEL: 'INFO',
   INSTANCE_NAME: 'default',
@@ -155,6 +158,7 @@ export function readConfig(env: Environment, cwd: string): Config {
     atlassianEmail: read.text('ATLASSIAN_EMAIL'),
     supabaseApiUrl: read.httpUrl('SUPABASE_API_URL')!,
     supabaseOrganization: read.text('SUPABASE_ORGANIZATION_ID'),
+    privateAddresses: read.oneOf('COLMEIA_PRIVATE_ADDRESSES', ['refuse', 'allow']) === 'allow',
     otelEndpoint: read.httpUrl('OTEL_EXPORTER_ENDPOINT'),
     logLevel: logLevel(read),
     logFormat: read.oneOf('COLMEIA_LOG_FORMAT', ['auto', 'json', 'text']),

@@ -10,11 +10,13 @@ let folder: string;
 before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-lines-'))));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-const linesOf = (content: string | Buffer, most = 1_000_000): Promise<string[]> => {
+async function linesOf(content: string | Buffer, most = 1_000_000): Promise<string[]> {
   const file = path.join(folder, 'lines');
   fs.writeFileSync(file, content);
-  return Array.fromAsync(readLines(file, most, () => new RangeError('too long')));
-};
+  const lines: string[] = [];
+  for await (const line of readLines(file, most, () => new RangeError('too long'))) lines.push(line);
+  return lines;
+}
 
 test('lines come as they were written, wherever the reading cuts them', async () => {
   const line = fc.string({ unit: 'grapheme', maxLength: 60 }).map((text) => text.replaceAll(/[\r\n]/g, ''));

@@ -18,7 +18,8 @@ describe('a clone of a company', () => {
   before(async () => {
     home = fs.mkdtempSync(path.join(os.tmpdir(), 'colmeia-clone-'));
     atlassian = await startAtlassian();
-    const accounts = { atlassianSite: atlassian.url, atlassianEmail: atlassian.email, atlassianPerMinute: 1_000_000 };
+    const shared = { atlassianSite: atlassian.url, atlassianEmail: atlassian.email, atlassianPerMinute: 1_000_000 };
+    const accounts = { ...shared, privateAddresses: true };
     colmeia = await createColmeia({ instancesFolder: path.join(home, 'instances'), accounts });
     const fleet = { secret: 'atlassian_api_token' };
     await colmeia.secrets.set(LOCAL_OPERATOR, fleet, { value: atlassian.token });

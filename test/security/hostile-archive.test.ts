@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import zlib from 'node:zlib';
 import { pack as openPack } from 'tar-stream';
@@ -17,8 +18,7 @@ async function withManifest(text: string | Buffer): Promise<string> {
   pack.entry({ name: 'manifest.json' }, text);
   pack.finalize();
   const file = path.join(home, 'hostile.colmeia');
-  const chunks = (await Array.fromAsync(pack)) as Buffer[];
-  fs.writeFileSync(file, zlib.zstdCompressSync(Buffer.concat(chunks)));
+  fs.writeFileSync(file, zlib.zstdCompressSync(await buffer(pack)));
   return file;
 }
 

@@ -37,6 +37,8 @@ export function openHealth(
     secretNames: (name: string) => Promise<string[]>;
     /** Of the embedded databases; null = they are elsewhere. */
     dataFolder: string | null;
+    /** For URLs that a company names. */
+    fetch: typeof fetch;
   },
 ): Health {
   const { store, clock, log, append, instancesFolder } = parts;
@@ -87,6 +89,7 @@ export function openHealth(
         memory: store.tier === 'embedded' ? memory : null,
         disks: dataFolder === null ? [] : [{ place: 'disk of the data', folder: dataFolder }],
         searchPath: process.env.PATH ?? '',
+        fetch: options.fetch,
       },
       name,
       cause,

@@ -24,6 +24,8 @@ export type SharedAccounts = {
   supabaseOrganization: string | null;
   /** Most calls a minute to an Atlassian site, by one account. Default 300, below what Atlassian takes from one user. */
   atlassianPerMinute?: number;
+  /** Sites, databases and MCP servers that a company names may be on this machine or in a private network. Default false. */
+  privateAddresses?: boolean;
 };
 
 export const NO_ACCOUNTS: SharedAccounts = {
@@ -95,6 +97,7 @@ export class OutsideSites {
         baseUrl: found.url,
         isRead: isAtlassianRead,
         ratePerMinute: this.#options.shared.atlassianPerMinute ?? ATLASSIAN_PER_MINUTE,
+        publicOnly: found.owner !== SYSTEM_INSTANCE && this.#options.shared.privateAddresses !== true,
         authorize: () => this.#basic(found),
         ...this.#terms(found.owner),
       });
@@ -129,13 +132,16 @@ export class OutsideSites {
     if (kept.strategy !== 'full') return `off: the strategy is ${kept.strategy}`;
     if (config?.enabled !== true) return 'off: supabase.config.json does not say enabled: true';
     const { shared, secrets } = this.#options;
-    const organization = config.organization_id ?? shared.supabaseOrganization;
-    if (organization === null) return 'off: no organization (SUPABASE_ORGANIZATION_ID)';
     const own = parseSecretReference(config.access_token) ?? SUPABASE_TOKEN;
     const isOwn = (await secrets.reveal(kept.name, own)) !== null;
     const [owner, secret] = isOwn ? [kept.name, own] : [SYSTEM_INSTANCE, SUPABASE_TOKEN];
     const token = (): Promise<Secret | null> => secrets.reveal(owner, secret);
     if (!isOwn && (await token()) === null) return `off: no Supabase credentials (secret ${own})`;
+    // The fleet's token is for the fleet's organization alone, whatever others it may reach.
+    const named = config.organization_id ?? shared.supabaseOrganization;
+    const organization = isOwn ? named : shared.supabaseOrganization;
+    if (organization === null) return 'off: no organization (SUPABASE_ORGANIZATION_ID)';
+    if (organization !== named) return `off: organization ${named} takes a token of the company's own (secret ${own})`;
     const key = `supabase ${shared.supabaseApiUrl} ${organization} ${owner} ${secret}`;
     let known = this.#sites.get(key);
     if (known === undefined) {

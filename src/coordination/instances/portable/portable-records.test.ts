@@ -16,7 +16,13 @@ const record = (attachments: unknown): object => ({ kind: 'issue', order: 1, par
 
 async function readLine(line: string): Promise<PortableRecord[]> {
   fs.writeFileSync(path.join(folder, 'records.jsonl'), `${line}\n`);
-  return Array.fromAsync(readRecords(folder));
+  return all(readRecords(folder));
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
 }
 
 test('what is attached to a record comes back as it was', async () => {
@@ -36,9 +42,9 @@ test('what is attached to a record comes back as it was', async () => {
   };
   const own = path.join(folder, 'own');
   assert.equal(await writeRecords(own, records(), () => {}), 1);
-  const [read] = await Array.fromAsync(readRecords(own));
+  const [read] = await all(readRecords(own));
   assert.deepEqual(read!.content, { a: 1 });
-  assert.equal(Buffer.concat(await Array.fromAsync(read!.attachments[0]!.open())).toString(), 'content');
+  assert.equal(Buffer.concat(await all(read!.attachments[0]!.open())).toString(), 'content');
 });
 
 test('no record of a hostile file leads to another file, and none fills the memory', async () => {

@@ -34,7 +34,7 @@ async function found(servers: Record<string, McpServer>, limitMs = 60_000): Prom
   const signal = AbortSignal.timeout(limitMs);
   const faults = await checkMcp(
     { mcpServers: servers },
-    { folder, searchPath: `relative${path.delimiter}${bin}`, signal },
+    { folder, searchPath: `relative${path.delimiter}${bin}`, fetch, signal },
   );
   return faults.map(({ code, place }) => `${code} ${place.split('.').at(-1)}`);
 }
@@ -74,6 +74,6 @@ describe('checkMcp', () => {
       'MCP_URL_INSECURE clear',
       'MCP_URL_INSECURE tricky',
     ]);
-    assert.deepEqual(await checkMcp(null, { folder, searchPath: '', signal: AbortSignal.timeout(1) }), []);
+    assert.deepEqual(await checkMcp(null, { folder, searchPath: '', fetch, signal: AbortSignal.timeout(1) }), []);
   });
 });

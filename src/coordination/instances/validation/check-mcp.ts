@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { NOT_PUBLIC } from '../../../connectors/outside/public-address.ts';
 import type { McpConfig, McpServer } from '../folder/company-config.ts';
 import type { CompanyFault } from '../instance-views.ts';
 import { companyFault } from './validation-codes.ts';
@@ -9,11 +10,12 @@ export type McpCheck = {
   folder: string;
   /** As the variable PATH has it. */
   searchPath: string;
-  /** Default: that of Node. */
-  fetch?: typeof fetch;
+  /** Rejects with a cause of the code NOT_PUBLIC for an address that must not be asked. */
+  fetch: typeof fetch;
   signal: AbortSignal;
 };
 
+const PRIVATE = 'its address is of this machine or a private network, which COLMEIA_PRIVATE_ADDRESSES does not allow';
 const URL_TIMEOUT_MS = 2_000;
 /** Servers that are asked at a time. */
 const AT_ONCE = 8;
@@ -37,11 +39,7 @@ async function checkServer(place: string, server: McpServer, check: McpCheck): P
   return companyFault('MCP_COMMAND_MISSING', place, 'its command is not on PATH, or is not executable');
 }
 
-async function checkUrl(
-  place: string,
-  text: string,
-  { fetch: ask = fetch, signal }: McpCheck,
-): Promise<CompanyFault | null> {
+async function checkUrl(place: string, text: string, { fetch: ask, signal }: McpCheck): Promise<CompanyFault | null> {
   const url = URL.parse(text);
   if (url === null) return companyFault('MCP_URL_UNREACHABLE', place, 'its URL is none');
   if (url.protocol !== 'https:' && !isLoopback(url.hostname))
@@ -52,8 +50,10 @@ async function checkUrl(
     const response = await ask(url, { redirect: 'manual', signal: limit });
     await response.body?.cancel();
     return null;
-  } catch {
-    return companyFault('MCP_URL_UNREACHABLE', place, `${url.host} does not answer`);
+  } catch (error) {
+    const isPrivate = (error as { cause?: { code?: string } }).cause?.code === NOT_PUBLIC;
+    const why = isPrivate ? `is not asked: ${PRIVATE}` : 'does not answer';
+    return companyFault('MCP_URL_UNREACHABLE', place, `${url.host} ${why}`);
   }
 }
 

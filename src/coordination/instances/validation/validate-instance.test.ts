@@ -31,6 +31,7 @@ async function company(more: Partial<ValidationParts> = {}, row: Parameters<type
     accounts: async () => OFF,
     disks: [],
     searchPath: '',
+    fetch,
     ...more,
   };
   return { parts, folder, validate: () => validateInstance(parts, 'acme') };

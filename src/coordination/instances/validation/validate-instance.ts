@@ -32,6 +32,8 @@ export type ValidationParts = {
   disks: readonly CheckedDisk[];
   /** As the variable PATH has it, for commands of MCP servers. */
   searchPath: string;
+  /** For URLs that a company names. */
+  fetch: typeof fetch;
 };
 
 /**
@@ -63,7 +65,7 @@ export async function validateInstance(
 }
 
 function checksOf(parts: ValidationParts, context: InstanceContext, cause: ValidationCause): Check[] {
-  const { clock, searchPath } = parts;
+  const { clock, searchPath, fetch } = parts;
   const { name, folder, mcp } = context;
   return [
     { name: 'secrets', run: async () => checkSecrets(context) },
@@ -71,7 +73,7 @@ function checksOf(parts: ValidationParts, context: InstanceContext, cause: Valid
     { name: 'database', run: () => inspectDatabase(parts, context, cause) },
     { name: 'keys', run: async () => checkKeys(await parts.keys(name), clock.now()) },
     ...accountChecks(() => parts.accounts(context)),
-    { name: 'mcp', run: (signal) => checkMcp(mcp, { folder, searchPath, signal }) },
+    { name: 'mcp', run: (signal) => checkMcp(mcp, { folder, searchPath, fetch, signal }) },
     { name: 'disk', run: () => checkDisks([{ place: 'disk of the folder', folder }, ...parts.disks]) },
   ];
 }
