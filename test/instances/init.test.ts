@@ -42,6 +42,7 @@ describe('initializing a company', () => {
       write(name, 'seeds/bread.sql', `insert into bread values (1, 'rye'), (2, 'wheat');`);
       const init = await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, name));
       assert.ok(init.steps.every(({ state }) => state === 'done'));
+      assert.equal(init.steps.at(-1)!.detail, 'healthy');
       assert.deepEqual(init.result?.seeds, ['company/bread']);
       const off = init.result?.off as string[];
       assert.equal(off.length, 3, 'what is off is said');

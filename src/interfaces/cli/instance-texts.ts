@@ -120,6 +120,9 @@ function valuesOf(value: unknown): (string | number)[] {
   const { kind, id, site } = value as Record<string, unknown>;
   if (typeof kind === 'string' && typeof id === 'string')
     return [`${kind} ${id}${typeof site === 'string' && site !== '' ? ` at ${site}` : ''}`];
-  const parts = Object.entries(value).map(([name, inner]) => `${name} ${valuesOf(inner).join(' ') || '-'}`);
+  const parts = Object.entries(value).flatMap(([name, inner]) => {
+    const values = valuesOf(inner);
+    return values.length === 0 ? [] : [`${name} ${values.join(' ')}`];
+  });
   return parts.length === 0 ? [] : [parts.join(', ')];
 }

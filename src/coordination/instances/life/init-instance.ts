@@ -158,9 +158,10 @@ const accountStep = (parts: InitParts, which: 'jira' | 'confluence'): InitStep =
 const validationStep = (parts: InitParts): InitStep => ({
   name: 'validation',
   async run({ instance, by, progress }) {
+    // First, as the validation calls it a fault that a company is not initialized.
+    await parts.append(instance, [{ type: 'instance.initialized', by }], [setInitialized(instance)]);
     const { health, faults } = await parts.validate(instance);
     progress(faults.length === 0 ? health : `${health}: ${faults.map(({ code }) => code).join(', ')}`);
-    await parts.append(instance, [{ type: 'instance.initialized', by, data: { health } }], [setInitialized(instance)]);
     return { health };
   },
 });
