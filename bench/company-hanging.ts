@@ -35,6 +35,7 @@ export async function bench({ say, add }: BenchContext): Promise<void> {
         ...place,
         instancesFolder,
         secretsKeyFile: path.join(home, 'secrets.key'),
+        accounts: { privateAddresses: true },
       });
       try {
         const names = Array.from({ length: OTHERS }, (_, n) => `other-${n}`);

@@ -55,6 +55,17 @@ export function publicConnector(timeoutMs: number): Connector {
   };
 }
 
+/** A socket for drivers that call `connect(port, host)` themselves; it comes to no address that is not public. */
+export function publicSocket(): net.Socket {
+  const socket = new net.Socket();
+  const connect = socket.connect.bind(socket) as (options: net.TcpSocketConnectOpts) => net.Socket;
+  const connectPublic = (port: number, host: string): net.Socket => {
+    if (net.isIP(host) === 0 || isPublicAddress(host)) return connect({ port, host, lookup: lookUpPublic });
+    return socket.destroy(notPublic());
+  };
+  return Object.assign(socket, { connect: connectPublic });
+}
+
 const lookUpPublic: net.LookupFunction = (host, options, callback) => {
   dns.lookup(host, { ...options, all: true }, (error, addresses) => {
     if (error !== null) return callback(error, '');

@@ -72,6 +72,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
     databaseUrl,
     dataFolder,
     postgresBin: options.postgresBin,
+    privateAddresses: options.shared.privateAddresses === true,
     clock,
     secrets: {
       reveal: (instance, name) => secrets.reveal(instance, name),

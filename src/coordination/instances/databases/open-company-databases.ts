@@ -47,6 +47,8 @@ export type CompanyDatabasesOptions = {
   deadlineMs?: number;
   /** Folder of pg_dump and pg_restore; null = where PATH finds them. Default null. */
   postgresBin?: string | null;
+  /** Databases that companies name may be on this machine or in a private network. Default true. */
+  privateAddresses?: boolean;
 };
 
 /** Opens nothing yet: databases are opened when they are used. */
@@ -56,7 +58,7 @@ export async function openCompanyDatabases(options: CompanyDatabasesOptions): Pr
   const { CompanyConnections } = await import('./server/company-connections.ts');
   const { ExternalHost } = await import('./server/external-host.ts');
   const connections = new CompanyConnections({ clock });
-  const external = new ExternalHost(connections);
+  const external = new ExternalHost(connections, options.privateAddresses === false);
   if (options.databaseUrl !== null) {
     const { ServerHost } = await import('./server/server-host.ts');
     const { databaseUrl, secrets, postgresBin = null } = options;

@@ -15,6 +15,7 @@ import { isConnectionLoss } from '../../../../platform/store/server-errors.ts';
 import { type Session } from '../../../../platform/store/transaction.ts';
 import { type CompanyPlace } from '../company-databases.ts';
 import { companyUnavailable } from '../unavailable.ts';
+import { publicSocket } from '../../../../connectors/outside/public-address.ts';
 import { explainError } from './explain-error.ts';
 
 const BREAKER: CircuitBreakerSettings = {
@@ -36,8 +37,11 @@ export type CompanyConnectionsOptions = {
   most?: number;
 };
 
-/** Of whom a connection is. `key`: never another company's, and another one when its database lies elsewhere. */
-type Whose = { key: string } & Pick<CompanyPlace, 'id' | 'instance'>;
+/**
+ * Of whom a connection is. `key`: never another company's, and another one when its database lies elsewhere. `publicOnly`: that is
+ * the public internet.
+ */
+type Whose = { key: string; publicOnly?: boolean } & Pick<CompanyPlace, 'id' | 'instance'>;
 type Idle = { key: string; client: pg.Client; timer: NodeJS.Timeout };
 
 /**
@@ -154,14 +158,15 @@ export class CompanyConnections {
     return client;
   }
 
-  async #connectAnew({ id }: Whose, url: () => Promise<string>): Promise<pg.Client> {
+  async #connectAnew(whose: Whose, url: () => Promise<string>): Promise<pg.Client> {
     const total = this.#idle.length + [...this.#inUse.values()].reduce((sum, { size }) => sum + size, 0);
     if (total > this.#most) {
       const [oldest] = this.#idle.splice(0, 1);
       clearTimeout(oldest?.timer);
       if (oldest !== undefined) void endClient(oldest.client);
     }
-    const client = new pg.Client(clientConfig(await url(), `company ${id}`)); // other logins read it
+    const name = `company ${whose.id}`; // other logins read it
+    const client = new pg.Client({ ...clientConfig(await url(), name), ...wayOf(whose) });
     client.on('error', () => this.#drop(client)); // one at work says so by its next statement
     try {
       await client.connect();
@@ -217,12 +222,19 @@ async function wasCleaned(client: pg.Client): Promise<boolean> {
   }
 }
 
+const wayOf = ({ publicOnly = false }: Pick<Whose, 'publicOnly'>): pg.ClientConfig =>
+  publicOnly ? { stream: publicSocket } : {};
+
 /** A connection for one piece of work of an operation, whose statements may take long. */
 export async function withClient<T>(
-  of: { url: string; name: string; whose: string; deadlineMs: number },
+  of: { url: string; name: string; whose: string; deadlineMs: number; publicOnly?: boolean },
   work: (session: Session, client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ ...clientConfig(of.url, of.name), query_timeout: of.deadlineMs });
+  const client = new pg.Client({
+    ...clientConfig(of.url, of.name),
+    ...wayOf(of),
+    query_timeout: of.deadlineMs,
+  });
   client.on('error', () => undefined); // the statement under way fails by itself
   try {
     await client.connect();

@@ -33,11 +33,14 @@ const IS_USED = `select to_regclass('public.company') is null and exists (select
 /** Databases that somebody else made, as a Supabase project's: the login of their URL is the company's role, its schema `public`. */
 export class ExternalHost implements CompanyHost {
   readonly #connections: CompanyConnections;
+  readonly #publicOnly: boolean;
   readonly copyWhole = null;
   readonly ownDatabase = null;
 
-  constructor(connections: CompanyConnections) {
+  /** `publicOnly`: databases on this machine or in a private network are not called. */
+  constructor(connections: CompanyConnections, publicOnly: boolean) {
     this.#connections = connections;
+    this.#publicOnly = publicOnly;
   }
 
   intent(place: CompanyPlace): ResourceView {
@@ -86,7 +89,8 @@ export class ExternalHost implements CompanyHost {
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = async (): Promise<string> => urlOf(place).href;
-    return this.#connections.use({ key: keyOf(place), ...place }, url, (session) => work(companySession(session)));
+    const whose = { key: keyOf(place), ...place, publicOnly: this.#publicOnly };
+    return this.#connections.use(whose, url, (session) => work(companySession(session)));
   }
 
   async sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
@@ -106,7 +110,13 @@ export class ExternalHost implements CompanyHost {
   }
 
   async #asOwner<T>(place: CompanyPlace, work: (session: Session) => Promise<T>): Promise<T> {
-    const of = { url: urlOf(place).href, name: 'operation', whose: place.instance, deadlineMs: LONG_DEADLINE_MS };
+    const of = {
+      url: urlOf(place).href,
+      name: 'operation',
+      whose: place.instance,
+      deadlineMs: LONG_DEADLINE_MS,
+      publicOnly: this.#publicOnly,
+    };
     try {
       return await withClient(of, work);
     } catch (error) {
@@ -126,13 +136,25 @@ function companySession(session: Session): CompanySession {
 /** A company whose address was changed is asked at the new one from then on. */
 const keyOf = (place: CompanyPlace): string => `${place.id} ${urlOf(place).href}`;
 
-function urlOf({ url, instance }: CompanyPlace): URL {
-  try {
-    return new URL(url!.reveal());
-  } catch {
-    const message = `The database.url of ${instance} is not an address like postgresql://user:password@host:5432/database.`;
+/** Parameters that say how to speak, not where to, nor with which files of this machine. */
+const PARAMETERS = ['sslmode', 'channel_binding', 'connect_timeout', 'application_name', 'pgbouncer', 'uselibpqcompat'];
+
+/** Without a password of its own the driver would take that of this process. */
+function urlOf({ url: given, instance }: CompanyPlace): URL {
+  const url = URL.parse(given!.reveal());
+  const isAddress =
+    url !== null &&
+    /^postgres(ql)?:$/.test(url.protocol) &&
+    /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(url.hostname) && // no folder of a socket
+    url.username !== '' &&
+    [...url.searchParams.keys()].every((name) => PARAMETERS.includes(name));
+  if (!isAddress) {
+    const known = `parameters but ${PARAMETERS.join(', ')}`;
+    const message = `The database.url of ${instance} is not an address like postgresql://user:password@host:5432/database, without ${known}.`;
     throw new ColmeiaError('CONFIG_INVALID', message, { faults: [{ path: 'config.json: database.url', message }] });
   }
+  url.password ||= 'none';
+  return url;
 }
 
 function foreign({ instance }: CompanyPlace): ColmeiaError {
