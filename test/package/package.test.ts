@@ -167,6 +167,11 @@ runAgent({ agentId: 'a', taskTypes: ['QUERY'], handler: async (ticket) => ({ hel
     }
     const [code] = (await once(server, 'exit')) as [number];
     assert.equal(code, 0);
+    // Without the server: with the templates, schemas and migrations of the package.
+    await run(bin, ['instance', 'create', 'acme', '--template', 'shop'], { cwd: project, env });
+    const { stdout } = await run(bin, ['instance', 'init', 'acme', '--json'], { cwd: project, env });
+    const { state, result } = JSON.parse(stdout) as { state: string; result: { seeds: string[]; health: string } };
+    assert.deepEqual([state, result.seeds, result.health], ['completed', ['orders/customers'], 'healthy']);
     return undefined;
   });
 });
