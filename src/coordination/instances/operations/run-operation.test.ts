@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ColmeiaError } from '../../../platform/errors.ts';
+import { Secret } from '../../../platform/secret.ts';
 import type { JournalEvent } from '../../../trust/audit/journal.ts';
+import { knownSecrets } from '../../../trust/secrets/redact.ts';
 import { pendingStep, type Operation } from './operation.ts';
 import { runOperation } from './run-operation.ts';
 import type { OperationDefinition, Step } from './step.ts';
@@ -191,6 +194,25 @@ describe('running an operation', () => {
     assert.deepEqual([...world.things.keys()], ['s0.0']);
     assert.equal(events.at(-1)?.type, 'instance.operation_failed');
     assert.ok(!JSON.stringify([operation, events]).includes('hunter2'));
+  });
+
+  test('what a step says of itself and of an error holds no secret, and no place where the server has its files', async () => {
+    const secret = new Secret('a-secret-that-a-vendor-repeats');
+    knownSecrets.learn(secret);
+    const { mortal, definition } = setUp([0, 0], []);
+    const telling: Step<unknown, Found> = {
+      name: 's0',
+      run: async ({ progress }) => progress(`made with ${secret.reveal()} at postgresql://ana:hunter2@db/acme`),
+    };
+    const failing: Step<unknown, Found> = {
+      name: 's1',
+      run: async () => void (await fs.promises.readFile('/not/for/companies')),
+    };
+    const broken = { ...definition, steps: [telling, failing] as never };
+    const { operation, events } = await liveThrough(broken, newOperation(broken), mortal);
+    assert.equal(operation.steps[0]!.detail, 'made with [secret] at postgresql://ana:***@db/acme');
+    assert.deepEqual(operation.error, { code: 'INTERNAL', message: 'ENOENT: no such file or directory' });
+    assert.doesNotMatch(JSON.stringify([operation, events]), /vendor-repeats|hunter2|for\/companies/);
   });
 
   test('an operation that is undone on failure takes back what it made, and tells the first error', async () => {

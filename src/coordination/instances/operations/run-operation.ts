@@ -140,7 +140,7 @@ class OperationRun {
       by: operation.by,
       signal: this.#options.signal,
       progress: (detail, share) => {
-        view.detail = storable(detail).slice(0, MOST_DETAIL);
+        view.detail = shown(detail).slice(0, MOST_DETAIL);
         view.share = share === undefined ? null : Math.min(1, Math.max(0, share));
         // What cannot be written now goes with the next change.
         this.#progress ??= setTimeout(() => void this.#commit([]).catch(() => {}), PROGRESS_MS);
@@ -176,10 +176,12 @@ class OperationRun {
 
 /** What people may read of a failure. */
 function errorOf(error: unknown): { code: string; message: string } {
-  const { message } = error as Error;
-  const told = storable(knownSecrets.redact(withoutUrlPasswords(String(message ?? error)))).slice(0, 1_000);
+  const { message, syscall } = error as NodeJS.ErrnoException;
+  // Companies read it too: of an error of the system not where the server has its files.
+  const words = syscall === undefined ? String(message ?? error) : message.split(`, ${syscall}`, 1)[0]!;
+  const told = shown(words).slice(0, 1_000);
   return { code: error instanceof ColmeiaError ? error.code : 'INTERNAL', message: told };
 }
 
-/** The database keeps no zero byte. */
-const storable = (text: string): string => text.replaceAll('\u0000', '');
+/** A text for people, which goes into the operation's row and the journal; the database keeps no zero byte. */
+const shown = (text: string): string => knownSecrets.redact(withoutUrlPasswords(text)).replaceAll('\u0000', '');
