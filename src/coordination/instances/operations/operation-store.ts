@@ -24,10 +24,22 @@ const operationOf = (row: Row): KeptOperation => ({
   runner: (row.runner ?? '') as string,
 });
 
-/** Fails with 23505 while another operation on the company is under way. */
+/** Under way, and holding one of the names of `$n`: that of its company, or the one that it gives. */
+const holding = (n: number): string =>
+  `o.state in ('running', 'undoing') and (o.instance = any($${n}) or (o.kind = 'rename' and o.input ->> 'to' = any($${n})))`;
+
+/** Names that nobody else may make, take or give while it is under way. */
+function namesOf({ kind, instance, input }: Operation): string[] {
+  return kind === 'rename' ? [instance, (input as { to: string }).to] : [instance];
+}
+
+/**
+ * Fails with 22012 or 23505 while another operation that holds one of its names is under way. All that make or take names are in the
+ * fleet's journal, one after the other, so that none comes between the look and the row.
+ */
 export const insertOperation = (operation: Operation, runner: string) => ({
   text: `insert into instance_operation (id, instance, kind, input, memory, steps, state, by, rev, runner, started_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9::int4 / (not exists (select from instance_operation o where ${holding(12)}))::int4, $10, $11)`,
   values: [
     operation.id,
     operation.instance,
@@ -40,8 +52,17 @@ export const insertOperation = (operation: Operation, runner: string) => ({
     operation.rev,
     runner,
     operation.startedAt,
+    namesOf(operation),
   ],
 });
+
+/** The one under way that holds a name of this operation; null = none. */
+export async function findHolder(store: Store, operation: Operation): Promise<KeptOperation | null> {
+  const [row] = await store.read(COORDINATOR, (sql) =>
+    sql.query(`select ${ALL} from instance_operation o where ${holding(1)} limit 1`, [namesOf(operation)]),
+  );
+  return row === undefined ? null : operationOf(row);
+}
 
 /** Fails with 22012, a division by zero, when another process has taken the operation over: nothing is changed then. */
 export const updateOperation = (operation: Operation, runner: string) => ({

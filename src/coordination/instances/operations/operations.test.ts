@@ -77,6 +77,21 @@ describe('operations over companies', () => {
     );
   });
 
+  test('a rename holds the name that it gives as well as the one that it takes', async () => {
+    const held = gate();
+    const operations = await process(() => held.opened as Promise<undefined>);
+    const step = { name: 'only', run: () => held.opened };
+    for (const kind of ['rename', 'create'] as const) operations.define(kind, { steps: [step], result: () => ({}) });
+    const rename = await operations.begin('rename', 'old-name', { to: 'new-name' }, 'operator:local');
+    await refused(operations.begin('create', 'new-name', {}, 'operator:local'), 'INSTANCE_BUSY');
+    await refused(operations.begin('init', 'old-name', {}, 'operator:local'), 'INSTANCE_BUSY');
+    await refused(operations.begin('rename', 'another', { to: 'new-name' }, 'operator:local'), 'INSTANCE_BUSY');
+    const create = await operations.begin('create', 'third-name', {}, 'operator:local');
+    await refused(operations.begin('rename', 'another', { to: 'third-name' }, 'operator:local'), 'INSTANCE_BUSY');
+    held.open();
+    for (const { id } of [rename, create]) assert.equal((await operations.ended(id))?.state, 'completed');
+  });
+
   test('a second operation on a company is refused while one is under way, and taken when it has ended', async () => {
     const held = gate();
     const operations = await process(() => held.opened as Promise<undefined>);

@@ -10,6 +10,7 @@ import type { OperationKind, OperationPlan, OperationView } from '../instance-vi
 import { isUnderWay, operationView, pendingStep, type AnyDefinition, type Operation } from './operation.ts';
 import {
   claimOperations,
+  findHolder,
   findOperation,
   insertOperation,
   keepOperations,
@@ -254,15 +255,13 @@ export class Operations {
     return definition;
   }
 
-  /** Why the operation could not begin: by the index another one is under way, or it is said as it came. */
-  async #refused(error: unknown, { instance, id }: Operation): Promise<never> {
-    const [other] = await listOperations(this.#options.store, { as: 'coordinator' }, { instance, after: '', limit: 1 });
-    if (other !== undefined && other.id !== id && isUnderWay(other))
-      throw new ColmeiaError('INSTANCE_BUSY', `a ${other.kind} of "${instance}" is under way (operation ${other.id})`, {
-        retryAfterMs: 1_000,
-      });
-    if (other?.id === id && isUnderWay(other)) throw wrongState('the operation is under way already');
-    throw error;
+  /** Why the operation could not begin: another one is under way, or it is said as it came. */
+  async #refused(error: unknown, operation: Operation): Promise<never> {
+    const other = await findHolder(this.#options.store, operation);
+    if (other === null) throw error;
+    if (other.id === operation.id) throw wrongState('the operation is under way already');
+    const said = `a ${other.kind} of "${other.instance}" is under way (operation ${other.id})`;
+    throw new ColmeiaError('INSTANCE_BUSY', said, { retryAfterMs: 1_000 });
   }
 
   #carryOut(definition: AnyDefinition, operation: Operation): void {
