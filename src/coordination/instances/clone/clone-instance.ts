@@ -17,7 +17,7 @@ import { surveySource } from './survey-source.ts';
 import { shortFingerprint, takeProof } from './take-proof.ts';
 
 /** In the folder of a company that was cloned. */
-export const PROOF_FILE = 'clone-proof.json';
+const PROOF_FILE = 'clone-proof.json';
 const COORDINATOR = { as: 'coordinator' } as const;
 
 /**

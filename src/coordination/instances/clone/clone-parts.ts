@@ -1,9 +1,8 @@
 import type { DatabaseFingerprint } from '../databases/fingerprint.ts';
-import type { InstanceParts } from '../instance-parts.ts';
-import type { ResourceView, ValidationReport } from '../instance-views.ts';
+import type { ResourceView } from '../instance-views.ts';
 import type { Step, StepContext } from '../operations/step.ts';
 import type { CopyCounts, CopyMemory } from '../outside-accounts.ts';
-import type { TargetMemory } from '../portable/target-steps.ts';
+import type { TargetMemory, TargetParts } from '../portable/target-steps.ts';
 import type { CloneProof } from './clone-proof.ts';
 import type { RecordDigests } from './compare-records.ts';
 
@@ -37,10 +36,4 @@ export type CloneMemory = TargetMemory & {
 
 export type CloneStep = Step<CloneInput, CloneMemory>;
 export type CloneContext = StepContext<CloneInput, CloneMemory>;
-
-export type CloneParts = InstanceParts & {
-  secrets: InstanceParts['secrets'] & { names(instance: string): Promise<string[]> };
-  validate(name: string): Promise<ValidationReport>;
-  /** For what lies on disk while an operation runs. */
-  workFolder: string;
-};
+export type CloneParts = TargetParts;

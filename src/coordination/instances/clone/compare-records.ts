@@ -17,7 +17,7 @@ export async function digestRecords(records: AsyncIterable<PortableRecord>): Pro
   return digests;
 }
 
-export type RecordsCompared = {
+type RecordsCompared = {
   differences: string[];
   /** Items that differ by what the target has no place for. */
   leftBehind: number;

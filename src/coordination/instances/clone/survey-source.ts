@@ -15,7 +15,7 @@ import type { CloneParts } from './clone-parts.ts';
 import { filesWithSecrets } from './shared-secrets.ts';
 
 /** A company as its copy will find it. */
-export type Survey = {
+type Survey = {
   kept: KeptInstance;
   resources: ResourceView[];
   place: CompanyPlace;

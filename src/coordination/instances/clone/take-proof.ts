@@ -18,7 +18,7 @@ import type { CloneMemory, CloneParts } from './clone-parts.ts';
 import { compareRecords, digestRecords } from './compare-records.ts';
 import { filesWithSecrets, sharedSecrets } from './shared-secrets.ts';
 
-export type ProofInput = {
+type ProofInput = {
   operationId: string;
   source: string;
   target: string;

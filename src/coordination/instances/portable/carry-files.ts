@@ -14,7 +14,7 @@ import { withJsonValue } from '../folder/write-config.ts';
 import { withIdentity } from './company-identity.ts';
 import { isExecutable, listTree, readTreeFile } from './company-tree.ts';
 
-export type Carriage = {
+type Carriage = {
   from: string;
   /** Folder of the new company; its parent is made when it is not there. */
   to: string;

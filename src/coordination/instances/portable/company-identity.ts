@@ -3,7 +3,7 @@ import { parseJson, valueOf } from '../folder/json-text.ts';
 import { withJsonValue } from '../folder/write-config.ts';
 
 /** Who a company is; what of its files cannot be the same in a copy follows from it. */
-export type Identity = {
+type Identity = {
   name: string;
   /** Of the company that the files come from. */
   formerName: string;
@@ -24,7 +24,7 @@ const MOST_DISPLAY_NAME = 80;
  * The closed list of fields that differ between a company and its copy. A field that is not there is not added. Keys of project and
  * space, and what names a Supabase project, are empty until the copy has its own.
  */
-export const IDENTITY_FIELDS: readonly Field[] = [
+const IDENTITY_FIELDS: readonly Field[] = [
   ...['config', 'supabase.config', 'atlassian.config', 'mcp'].map((schema): Field => ({
     file: `${schema}.json`,
     at: ['$schema'],

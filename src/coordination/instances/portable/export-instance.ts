@@ -19,7 +19,7 @@ import { takeParts, writePortable } from './write-portable.ts';
 
 type Memory = { file?: string; bytes?: number; manifest?: Omit<Manifest, 'parts'> & { parts: number } };
 type ExportContext = Pick<StepContext<unknown, unknown>, 'operationId' | 'progress' | 'signal'>;
-export type Exported = { file: string; bytes: number; manifest: Manifest };
+type Exported = { file: string; bytes: number; manifest: Manifest };
 
 /** More than a company can have. */
 const MOST_OWNERS = 1_000;

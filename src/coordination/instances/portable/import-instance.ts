@@ -18,7 +18,7 @@ import { readPortable } from './read-portable.ts';
 import { removeTarget } from './remove-target.ts';
 import { activateTarget, registerTarget, runInitStep, type TargetMemory } from './target-steps.ts';
 
-export type ImportInput = { file: string };
+type ImportInput = { file: string };
 type Restored = { copy: CopyMemory; counts: CopyCounts | null };
 type Memory = TargetMemory & {
   manifest?: Omit<Manifest, 'parts'>;

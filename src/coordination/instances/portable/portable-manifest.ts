@@ -10,7 +10,7 @@ export const MANIFEST = 'manifest.json';
 export type Part = { path: string; bytes: number; sha256: string; executable: boolean };
 
 /** `checksum` as in a fingerprint; null = of the table that says whose database it is. */
-export type DumpedTable = { name: string; rows: number; bytes: number; checksum: string | null };
+type DumpedTable = { name: string; rows: number; bytes: number; checksum: string | null };
 
 /**
  * What an export holds. Parts: `files/…` as in the company's folder, `database/…` as a dump has it, `jira/…` and `confluence/…` with
@@ -63,7 +63,7 @@ export function parseManifest(text: string): Manifest {
 }
 
 /** Relative, below one of the four folders, without steps out of it and without names that some system would read otherwise. */
-export function isPartPath(value: unknown): value is string {
+function isPartPath(value: unknown): value is string {
   return (
     typeof value === 'string' &&
     value.length <= 1_000 &&

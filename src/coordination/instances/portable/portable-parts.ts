@@ -1,12 +1,8 @@
 import path from 'node:path';
 import { ColmeiaError } from '../../../platform/errors.ts';
-import type { InstanceParts } from '../instance-parts.ts';
-import type { ValidationReport } from '../instance-views.ts';
+import type { TargetParts } from './target-steps.ts';
 
-export type PortableParts = InstanceParts & {
-  secrets: InstanceParts['secrets'] & { names(instance: string): Promise<string[]> };
-  validate(name: string): Promise<ValidationReport>;
-  workFolder: string;
+export type PortableParts = TargetParts & {
   /** null = there are no exports here. */
   exportsFolder: string | null;
   /** Of Colmeia. */

@@ -8,7 +8,7 @@ import { extract as openExtract, type Extract } from 'tar-stream';
 import { ColmeiaError, isColmeiaError } from '../../../platform/errors.ts';
 import { exportInvalid, MANIFEST, parseManifest, type Manifest, type Part } from './portable-manifest.ts';
 
-export type ReadOptions = {
+type ReadOptions = {
   /** Where the parts are put, which must not be there yet; null = they are only checked. */
   into: string | null;
   signal: AbortSignal;

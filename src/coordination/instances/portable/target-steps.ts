@@ -13,8 +13,14 @@ export type TargetMemory = {
   /** What the removal of the target knows, when it is undone. */
   removal?: Record<string, unknown>;
 };
+/** What such operations are made of. */
+export type TargetParts = InstanceParts & {
+  secrets: InstanceParts['secrets'] & { names(instance: string): Promise<string[]> };
+  validate(name: string): Promise<ValidationReport>;
+  /** For what lies on disk while an operation runs. */
+  workFolder: string;
+};
 type Context<Memory> = StepContext<unknown, Memory>;
-type Parts = InstanceParts & { validate(name: string): Promise<ValidationReport> };
 
 const COORDINATOR = { as: 'coordinator' } as const;
 
@@ -50,7 +56,7 @@ export async function registerTarget(
 
 /** One step of initializing a company, as a step of making it. */
 export async function runInitStep<Memory extends object>(
-  parts: Parts,
+  parts: TargetParts,
   name: string,
   context: Context<Memory>,
 ): Promise<Partial<Memory> | void> {
