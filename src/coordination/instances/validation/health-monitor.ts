@@ -60,6 +60,7 @@ export class HealthMonitor {
   #refreshing: Promise<void> | null = null;
   #saveAt = Infinity;
   #saving: Promise<void> = Promise.resolve();
+  #telling: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #stopped = true;
 
@@ -78,13 +79,14 @@ export class HealthMonitor {
     this.#step();
   }
 
-  /** Resolves when nothing of it runs any more; what was found is saved. */
+  /** Resolves when nothing of it runs any more; what was found is saved and told. */
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#watch.stop();
     await Promise.all([...this.#running.values()].map(({ run }) => run));
     await this.#refreshing;
+    await this.#telling;
     await this.#save();
   }
 
@@ -190,7 +192,7 @@ export class HealthMonitor {
     }
     Object.assign(kept, { health, faults });
     if (health === before) return;
-    Promise.resolve()
+    this.#telling = this.#telling
       .then(() => onHealth(name, before, report))
       .catch((error: unknown) =>
         log('error', { instance: name, error: String(error) }, 'change of health was not told'),
