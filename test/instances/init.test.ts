@@ -152,26 +152,6 @@ describe('initializing a company', () => {
     assert.equal((await colmeia.instances.get(LOCAL_OPERATOR, 'copied')).tier, 'silver');
   });
 
-  test('renamed, it keeps its database with all that is in it, its files go along, and it is deleted whole', async () => {
-    await colmeia.instances.create(LOCAL_OPERATOR, { name: 'before' });
-    write('before', 'seeds/one.sql', 'create table kept (n int); insert into kept values (42);');
-    await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, 'before'));
-    await completed(colmeia, colmeia.instances.rename(LOCAL_OPERATOR, 'before', { to: 'afterwards' }));
-    assert.equal(fs.existsSync(folderOf('before')), false);
-    const config = JSON.parse(fs.readFileSync(path.join(folderOf('afterwards'), 'config.json'), 'utf8')) as {
-      name: string;
-    };
-    assert.equal(config.name, 'afterwards');
-    assert.deepEqual((await colmeia.instances.seed(LOCAL_OPERATOR, 'afterwards')).applied, [], 'it knows what ran');
-    await refused(colmeia.instances.create(LOCAL_OPERATOR, { name: 'before' }), 'INSTANCE_EXISTS');
-    await completed(
-      colmeia,
-      colmeia.instances.remove(LOCAL_OPERATOR, 'afterwards', { confirm: 'afterwards', export: false }),
-    );
-    await colmeia.instances.create(LOCAL_OPERATOR, { name: 'before' });
-    assert.equal((await colmeia.instances.get(LOCAL_OPERATOR, 'before')).initialized, false);
-  });
-
   test('what a process left under way is gone on with by the next one; a pause outlives it too', async () => {
     await colmeia.instances.create(LOCAL_OPERATOR, { name: 'cut' });
     await colmeia.instances.pause(LOCAL_OPERATOR, 'cut', {});

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { startPostgres } from '../../scripts/postgres.ts';
+import { commonDatabase } from '../../src/coordination/instances/databases/place-names.ts';
 
 /** A PostgreSQL for one file of tests. */
 export type TestServer = {
@@ -27,7 +28,8 @@ export async function openTestServer(): Promise<TestServer> {
     async stop() {
       if (own !== null) return own.stop();
       await asAdmin(url, async (client) => {
-        for (const name of made) await client.query(`drop database if exists ${name} with (force)`);
+        for (const name of made.flatMap((one) => [one, commonDatabase(one)]))
+          await client.query(`drop database if exists ${name} with (force)`);
       });
     },
   };
