@@ -7,6 +7,7 @@ import type { Colmeia } from '../../src/colmeia.ts';
 import { createColmeia, LOCAL_OPERATOR } from '../../src/index.ts';
 import { startAtlassian, type FakeAtlassian } from '../fakes/atlassian-site.ts';
 import { refused } from '../flow/sample-company.ts';
+import { eventually } from '../flow/scheduled.ts';
 import { completed, endOf } from './life.conformance.ts';
 
 const TOKEN = { secret: 'atlassian_api_token' };
@@ -51,10 +52,11 @@ describe('the outside accounts of a company', () => {
     const before = changes();
     await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, 'shop'));
     assert.equal(changes(), before, 'a second init makes nothing');
-    const called = async (): Promise<number> =>
-      (await colmeia.audit.list(LOCAL_OPERATOR, { instance: '$system', type: 'outside.called' })).items.length;
-    for (const deadline = Date.now() + 5_000; (await called()) === 0;)
-      assert.ok(Date.now() < deadline, 'no call is told');
+    await eventually(
+      'calls are told',
+      async () => (await colmeia.audit.list(LOCAL_OPERATOR, { instance: '$system', type: 'outside.called' })).items,
+      (told) => told.length > 0,
+    );
   });
 
   test('a site that refuses a delete stops it there, told what is left; resumed, nothing is left', async () => {
