@@ -279,7 +279,7 @@ export function colmeiaDouble(
       exportTo: async () => companyOperation,
       exports: {
         list: async () => ({ items: [], next: null }),
-        path: async () => '/tmp/acme.colmeia',
+        path: async () => import.meta.filename,
         remove: async () => {},
       },
       importFrom: async () => companyOperation,
