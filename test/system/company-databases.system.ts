@@ -7,16 +7,15 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
-import {
-  companyDatabasesConformance,
-  type ConformancePlace,
-  copyOptions,
-} from '../../src/coordination/instances/databases/company-databases.conformance.ts';
+import { companyDatabasesConformance } from '../../src/coordination/instances/databases/company-databases.conformance.ts';
 import {
   type CompanyDatabases,
   type CompanyPlace,
-  type CompanySecrets,
 } from '../../src/coordination/instances/databases/company-databases.ts';
+import {
+  type ConformancePlace,
+  copyOptions,
+} from '../../src/coordination/instances/databases/conformance-place.testing.ts';
 import { compareFingerprints } from '../../src/coordination/instances/databases/fingerprint.ts';
 import {
   type CompanyDatabasesOptions,
@@ -29,6 +28,7 @@ import {
   SAMPLE_ROWS,
   SAMPLE_TABLES,
 } from '../../src/coordination/instances/databases/sample-tables.testing.ts';
+import { secretsInMemory } from '../../src/coordination/instances/databases/secrets-in-memory.testing.ts';
 import { isColmeiaError } from '../../src/platform/errors.ts';
 import { Secret } from '../../src/platform/secret.ts';
 import { asAdmin } from './test-server.ts';
@@ -52,15 +52,6 @@ async function controlPlane(rights = 'createdb createrole bypassrls'): Promise<{
 
 const databaseUrl = (login: string, database: string): string =>
   postgres.url.replace('postgres@', `${login}@`).replace(/postgres$/, database);
-
-function secretsInMemory(): CompanySecrets & { kept: Map<string, Secret> } {
-  const kept = new Map<string, Secret>();
-  return {
-    kept,
-    reveal: async (instance, name) => kept.get(`${instance} ${name}`) ?? null,
-    put: async (instance, name, value) => void kept.set(`${instance} ${name}`, value),
-  };
-}
 
 function open(url: string, more: Partial<CompanyDatabasesOptions> = {}): Promise<CompanyDatabases> {
   const databaseUrl_ = new Secret(url);
@@ -190,6 +181,63 @@ describe('companies on a server', () => {
     assert.deepEqual((await databases.inspect(one)).roleFaults, []);
     await databases.drop(one);
     await databases.drop(two);
+  });
+
+  test("a company's login does not connect to Colmeia's own database, and reads no name of a company anywhere", async () => {
+    const [one, two] = [
+      { ...own('walled'), instance: 'secret-client' },
+      { ...own('other1'), instance: 'hidden-rival' },
+    ];
+    for (const place of [one, two]) await databases.provision(place);
+    await databases.migrate(two, []);
+    await ask(two);
+    const said = await ask(
+      one,
+      `select string_agg(x, ' ') as text, has_database_privilege('${new URL(url).pathname.slice(1)}', 'connect') as may from (
+         select concat_ws(' ', rolname, shobj_description(oid, 'pg_authid')) from pg_roles union all select datname from pg_database
+         union all select nspname from pg_namespace union all select concat_ws(' ', application_name, query) from pg_stat_activity
+         union all select array_to_string(setconfig, ' ') from pg_db_role_setting) found(x)`,
+    );
+    assert.match(String(said[0]!.text), /company_other1/);
+    assert.doesNotMatch(String(said[0]!.text), /hidden|rival|secret.client/);
+    assert.equal(said[0]!.may, false);
+    assert.deepEqual((await databases.inspect(one)).roleFaults, []);
+    await asAdmin(
+      url,
+      async (client) => void (await client.query(`grant connect on database ${client.database} to public`)),
+    );
+    assert.deepEqual((await databases.inspect(one)).roleFaults, [
+      `role company_walled may connect to database ${new URL(url).pathname.slice(1)}`,
+    ]);
+    await databases.provision(one);
+    assert.deepEqual((await databases.inspect(one)).roleFaults, []);
+    for (const place of [one, two]) await databases.drop(place);
+  });
+
+  test('two hives on one server keep companies of one name apart, and a company keeps its own under another name', async () => {
+    const { url: second } = await controlPlane();
+    const other = await open(second);
+    for (const strategy of ['hybrid', 'schema'] as const) {
+      const here: CompanyPlace = { ...placeFor('twin', strategy), id: `${strategy}1` };
+      const there: CompanyPlace = { ...here, id: `${strategy}2` };
+      for (const [hive, place] of [[databases, here] as const, [other, there] as const]) {
+        await hive.provision(place);
+        await hive.migrate(place, []);
+        await hive.use(place, 'write', (sql) => sql.query('insert into record (kind) values ($1)', [place.id]));
+      }
+      secrets.kept.set('renamed database_password', secrets.kept.get('twin database_password')!);
+      secrets.kept.delete('twin database_password');
+      assert.deepEqual(await ask({ ...here, instance: 'renamed' }, 'select kind from record'), [{ kind: here.id }]);
+      const next: CompanyPlace = { ...here, id: `${strategy}3` };
+      await databases.provision(next);
+      await databases.migrate(next, []);
+      assert.deepEqual(await ask(next, 'select kind from record'), []);
+      await databases.drop(next);
+      await databases.drop({ ...here, instance: 'renamed' });
+      assert.equal((await other.inspect(there)).reachable, true);
+      await other.drop(there);
+    }
+    await other.close();
   });
 
   test('a role or a database of that name that is not ours is left alone', async () => {

@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { type Strategy } from '../instance-views.ts';
-import { companyDatabasesConformance, type ConformancePlace } from './company-databases.conformance.ts';
+import { companyDatabasesConformance } from './company-databases.conformance.ts';
+import { type ConformancePlace } from './conformance-place.testing.ts';
 import { openCompanyDatabases } from './open-company-databases.ts';
 import { placeFor } from './place-for.testing.ts';
 
