@@ -87,7 +87,7 @@ describe('companies in the registry', () => {
     }
     assert.deepEqual(
       fs.readdirSync(path.join(home, 'instances')).filter((entry) => !entry.startsWith('.')),
-      ['padaria'],
+      ['default', 'padaria'],
     );
   });
 

@@ -9,7 +9,7 @@ import {
   noInstance,
   scopeOf,
 } from '../../trust/identity/may.ts';
-import { actorOf, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
+import { actorOf, FIRST_INSTANCE, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
 import type { FolderReading } from './folder/read-folder.ts';
 import { folderOf, measureFiles, readFiles } from './company-files.ts';
 import { placeOf } from './company-place.ts';
@@ -40,8 +40,6 @@ export type MoreOfInstances = Pick<
   'importFrom' | 'exports' | 'validate' | 'context' | 'differences' | 'reconcile' | 'owners'
 >;
 
-/** Of the fleet itself: it may not go, and keeps its name. */
-const FIRST = 'default';
 const COORDINATOR = { as: 'coordinator' } as const;
 
 export function instanceOperations(parts: InstanceParts, more: MoreOfInstances): Instances {
@@ -166,7 +164,8 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
     async seed(who, name) {
       const { kept, by } = await begin(who, name, 'company');
       mustLive(kept);
-      if (kept.initializedAt === null) throw wrongState(`company "${name}" is not initialized yet`);
+      if (kept.initializedAt === null)
+        throw wrongState(`company "${name}" is not initialized yet: \`instance init ${name}\` makes its database`);
       const folder = await readFiles(parts, kept);
       const applied = await parts.databases.seed(await placeOf(parts, kept, { folder }), folder?.seeds ?? []);
       if (applied.length > 0) await append(kept.name, [{ type: 'instance.seeded', by, data: { seeds: applied } }]);
@@ -231,7 +230,8 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
 }
 
 function mustNotBeFirst({ name }: KeptInstance, what: string): void {
-  if (name === FIRST) throw wrongState(`company "${FIRST}" cannot be ${what}: work that names no company is its`);
+  if (name === FIRST_INSTANCE)
+    throw wrongState(`company "${name}" cannot be ${what}: work that names no company is its`);
 }
 
 function mustLive({ name, state }: KeptInstance): void {

@@ -4,13 +4,15 @@ import type { Metrics } from '../../platform/observability/metrics.ts';
 import type { Secret } from '../../platform/secret.ts';
 import { mustHave, mustOperate } from '../../trust/identity/may.ts';
 import { ownerOperations } from '../../trust/identity/owners.ts';
-import { actorOf, type Principal } from '../../trust/identity/principal.ts';
+import { actorOf, FIRST_INSTANCE, type Principal } from '../../trust/identity/principal.ts';
 import type { SecretStore } from '../../trust/secrets/secret-store.ts';
 import { AuditOutsideCalls } from './audit-outside-calls.ts';
+import { hasFiles, layOutFiles } from './company-files.ts';
 import { cloneInstance } from './clone/clone-instance.ts';
 import { openCompanyDatabases } from './databases/open-company-databases.ts';
 import { instanceOperations } from './instance-operations.ts';
 import type { InstanceParts } from './instance-parts.ts';
+import { findInstance } from './instance-store.ts';
 import type { Instances, ValidationReport } from './instance-views.ts';
 import { createInstance } from './life/create-instance.ts';
 import { deleteInstance } from './life/delete-instance.ts';
@@ -124,6 +126,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
   return {
     instances,
     async start() {
+      await layOutFirst(parts);
       await operations.start();
       health.start();
     },
@@ -135,6 +138,13 @@ export async function openInstances(options: InstancesOptions): Promise<{
       await databases.close();
     },
   };
+}
+
+/** The company that is there from the beginning gets its files at the first start. */
+async function layOutFirst(parts: InstanceParts): Promise<void> {
+  const first = await findInstance(parts.store, { as: 'coordinator' }, FIRST_INSTANCE);
+  if (first === null || first.initializedAt !== null || (await hasFiles(parts, first))) return;
+  await layOutFiles(parts, first, 'complete');
 }
 
 function mustLook(who: Principal): void {

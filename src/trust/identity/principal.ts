@@ -1,5 +1,7 @@
 /** Journal and keys of the fleet itself live under this reserved company name, which no company can take. */
 export const SYSTEM_INSTANCE = '$system';
+/** The company that every hive has from the beginning: work that names no company is its. */
+export const FIRST_INSTANCE = 'default';
 
 /**
  * What a key may be used for. `read`: see. `run`: hand in work, do it, steer plans. `approve`: decide where a person has
