@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
+import type { CompanyDatabases, CompanyPlace } from '../../src/coordination/instances/databases/company-databases.ts';
 import { takeFingerprint } from '../../src/coordination/instances/databases/fingerprint.ts';
 import { openCompanyDatabases } from '../../src/coordination/instances/databases/open-company-databases.ts';
 import { Secret } from '../../src/platform/secret.ts';
@@ -18,15 +19,38 @@ let postgres: Postgres;
 before(async () => void (postgres = await startPostgres({ fsync: false })));
 after(() => postgres.stop());
 
-companySqlConformance('schemas in a common database of a server', async () => {
+function openDatabases(deadlineMs?: number): Promise<CompanyDatabases> {
   const kept = new Map<string, Secret>();
   const secrets = {
     reveal: async (instance: string, name: string) => kept.get(`${instance} ${name}`) ?? null,
     put: async (instance: string, name: string, value: Secret) => void kept.set(`${instance} ${name}`, value),
   };
   const databaseUrl = new Secret(postgres.url);
-  const databases = await openCompanyDatabases({ databaseUrl, dataFolder: null, secrets, postgresBin: postgres.bin });
+  return openCompanyDatabases({ databaseUrl, dataFolder: null, secrets, postgresBin: postgres.bin, deadlineMs });
+}
+
+companySqlConformance('schemas in a common database of a server', async () => {
+  const databases = await openDatabases();
   return { databases, end: () => databases.close() };
+});
+
+test('a loop that catches its own cancellation does not go on at the server once nobody waits for it', async () => {
+  const databases = await openDatabases(500);
+  const place: CompanyPlace = { instance: 'looping', id: 'looping', strategy: 'schema', url: null };
+  await databases.provision(place);
+  await databases.migrate(place, []);
+  const loop = `do $$ begin perform set_config('statement_timeout', '0', false);
+    loop begin loop perform 1; end loop; exception when query_canceled then null; end; end loop; end $$`;
+  const looping = databases.use(place, 'write', async (sql) => {
+    await sql.query('set statement_timeout = 0');
+    await sql.query(loop);
+  });
+  await assert.rejects(looping);
+  const running = `select pid from pg_stat_activity where usename = 'company_looping' and state = 'active'`;
+  assert.deepEqual(await asAdmin(postgres.url, async (client) => (await client.query(running)).rows), []);
+  assert.deepEqual(await databases.use(place, 'read', (sql) => sql.query('select 1 as one')), [{ one: 1 }]);
+  await databases.drop(place);
+  await databases.close();
 });
 
 test('a view that takes the place of a table while it is read is not run by the superuser', async () => {

@@ -38,10 +38,17 @@ export type CompanyConnectionsOptions = {
 };
 
 /**
+ * Ends a session at the server. A statement goes on there though nobody waits for it any more, for ever when whoever wrote it
+ * switched its timeouts off.
+ */
+export type Terminate = (pid: number) => Promise<unknown>;
+export const TERMINATE = `select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where pid = $1 and usename = $2`;
+
+/**
  * Of whom a connection is. `key`: never another company's, and another one when its database lies elsewhere. `publicOnly`: that is
  * the public internet.
  */
-type Whose = { key: string; publicOnly?: boolean } & Pick<CompanyPlace, 'id' | 'instance'>;
+type Whose = { key: string; publicOnly?: boolean; terminate: Terminate } & Pick<CompanyPlace, 'id' | 'instance'>;
 type Idle = { key: string; client: pg.Client; timer: NodeJS.Timeout };
 
 /**
@@ -87,6 +94,7 @@ export class CompanyConnections {
     } finally {
       if (isBroken) breakerFailed(breaker, this.#clock.now(), BREAKER);
       else breakerSucceeded(breaker, at);
+      if (isBroken) await terminateAt(lent.client, whose);
       await this.#giveBack(key, lent.client, isBroken);
     }
   }
@@ -222,12 +230,26 @@ async function wasCleaned(client: pg.Client): Promise<boolean> {
   }
 }
 
+/** Never throws: a server that is away has nothing to end. */
+async function terminateAt(client: pg.Client | null, { terminate }: { terminate?: Terminate }): Promise<void> {
+  const pid = (client as { processID?: number | null } | null)?.processID;
+  if (terminate !== undefined && typeof pid === 'number') await terminate(pid).catch(() => undefined);
+}
+
 const wayOf = ({ publicOnly = false }: Pick<Whose, 'publicOnly'>): pg.ClientConfig =>
   publicOnly ? { stream: publicSocket } : {};
 
 /** A connection for one piece of work of an operation, whose statements may take long. */
 export async function withClient<T>(
-  of: { url: string; name: string; whose: string; deadlineMs: number; publicOnly?: boolean },
+  of: {
+    url: string;
+    name: string;
+    whose: string;
+    deadlineMs: number;
+    publicOnly?: boolean;
+    /** For a connection on which the company's own SQL runs. */
+    terminate?: Terminate;
+  },
   work: (session: Session, client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({
@@ -239,7 +261,12 @@ export async function withClient<T>(
   try {
     await client.connect();
     await client.query(KEEP_ALIVE);
-    return await work(sessionOf(client), client);
+    const session = sessionOf(client);
+    try {
+      return await work(session, client);
+    } finally {
+      if (session.broken) await terminateAt(client, of);
+    }
   } catch (error) {
     throw explainError(error, of.whose);
   } finally {

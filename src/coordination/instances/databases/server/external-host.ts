@@ -5,10 +5,11 @@ import { type CompanyClaims, type CompanyPlace } from '../company-databases.ts';
 import { type CompanyHost, type CompanySession, type Sight } from '../company-host.ts';
 import { emptyDatabase } from '../fill-database.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
-import { type CompanyConnections, withClient } from './company-connections.ts';
+import { type CompanyConnections, TERMINATE, type Terminate, withClient } from './company-connections.ts';
 import { explainDenied } from './explain-error.ts';
 
 const LONG_DEADLINE_MS = 10 * 60_000;
+const TERMINATE_DEADLINE_MS = 5_000;
 const SCHEMA = 'public';
 /** Put before each transaction: an administrator's login has settings of its own. */
 const SETTINGS = `set local search_path = public; set local statement_timeout = '30s'; set local lock_timeout = '10s'`;
@@ -89,7 +90,12 @@ export class ExternalHost implements CompanyHost {
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = async (): Promise<string> => urlOf(place).href;
-    const whose = { key: keyOf(place), ...place, publicOnly: this.#publicOnly };
+    const whose = {
+      key: keyOf(place),
+      ...place,
+      publicOnly: this.#publicOnly,
+      terminate: this.#terminating(place),
+    };
     return this.#connections.use(whose, url, (session) => work(companySession(session)));
   }
 
@@ -110,18 +116,22 @@ export class ExternalHost implements CompanyHost {
   }
 
   async #asOwner<T>(place: CompanyPlace, work: (session: Session) => Promise<T>): Promise<T> {
-    const of = {
-      url: urlOf(place).href,
-      name: 'operation',
-      whose: place.instance,
-      deadlineMs: LONG_DEADLINE_MS,
-      publicOnly: this.#publicOnly,
-    };
     try {
-      return await withClient(of, work);
+      return await withClient({ ...this.#of(place, LONG_DEADLINE_MS), terminate: this.#terminating(place) }, work);
     } catch (error) {
       throw explainDenied(error, place.instance);
     }
+  }
+
+  #terminating(place: CompanyPlace): Terminate {
+    const login = decodeURIComponent(urlOf(place).username);
+    return (pid) =>
+      withClient(this.#of(place, TERMINATE_DEADLINE_MS), (session) => session.query(TERMINATE, [pid, login]));
+  }
+
+  #of(place: CompanyPlace, deadlineMs: number) {
+    const url = urlOf(place).href;
+    return { url, name: 'operation', whose: place.instance, deadlineMs, publicOnly: this.#publicOnly };
   }
 }
 

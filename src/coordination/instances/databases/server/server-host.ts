@@ -15,7 +15,7 @@ import {
 } from '../company-host.ts';
 import { commonDatabase, placeNames } from '../place-names.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
-import { type CompanyConnections, withClient } from './company-connections.ts';
+import { type CompanyConnections, TERMINATE, type Terminate, withClient } from './company-connections.ts';
 import { copyServerDatabase } from './copy-server-database.ts';
 import { denied, explainDenied } from './explain-error.ts';
 import { scramVerifier } from './scram-verifier.ts';
@@ -143,7 +143,8 @@ export class ServerHost implements CompanyHost {
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = (): Promise<string> => this.#companyUrl(place);
-    return this.#options.connections.use({ key: place.id, ...place }, url, (session) => work(companySession(session)));
+    const whose = { key: place.id, ...place, terminate: this.#terminating(place) };
+    return this.#options.connections.use(whose, url, (session) => work(companySession(session)));
   }
 
   async sight<T>(place: CompanyPlace, work: (sight: Sight) => Promise<T>): Promise<T> {
@@ -151,7 +152,7 @@ export class ServerHost implements CompanyHost {
     const [ownerUrl, url] = [this.#adminUrl(this.#database(place)), await this.#companyUrl(place)];
     try {
       return await withClient({ ...of, url: ownerUrl }, (owner) =>
-        withClient({ ...of, url }, (company) =>
+        withClient({ ...of, url, terminate: this.#terminating(place) }, (company) =>
           work({ owner, company: companySession(company), schema: this.schema(place), role: this.role(place) }),
         ),
       );
@@ -193,6 +194,10 @@ export class ServerHost implements CompanyHost {
     } catch (error) {
       throw explainDenied(error, place.instance);
     }
+  }
+
+  #terminating(place: CompanyPlace): Terminate {
+    return (pid) => this.#asAdmin(place, null, (session) => session.query(TERMINATE, [pid, this.role(place)]));
   }
 
   #adminUrl(database: string): string {
