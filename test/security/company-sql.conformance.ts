@@ -8,7 +8,12 @@ import type {
 } from '../../src/coordination/instances/databases/company-databases.ts';
 
 /** What the suite needs: databases in which two companies lie as near to each other as they ever do. */
-export type Neighbours = { databases: CompanyDatabases; end(): Promise<void> };
+export type Neighbours = {
+  databases: CompanyDatabases;
+  /** false = one transaction at a time, of whatever company. */
+  atOnce: boolean;
+  end(): Promise<void>;
+};
 
 const LOOT = '"what only the bank may read"';
 /** Text of a function body that notes who runs it, and what that sees of the bank. */
@@ -137,6 +142,34 @@ export function companySqlConformance(name: string, open: () => Promise<Neighbou
         'create event trigger robber on ddl_command_end execute function noting()',
       ];
       for (const text of reaching) await assert.rejects(run(robber!, text), /./, text);
+    });
+
+    test('a migration cannot end its transaction, so nothing of one that fails is kept', async () => {
+      const ending = [
+        'create table half (i int); commit; select 1 / 0',
+        'create table half (i int); commit; select 1',
+        'rollback',
+      ];
+      for (const sql of ending) {
+        await assert.rejects(migrate(robber!, sql), /Nothing of it was kept/, sql);
+        assert.deepEqual(await run(robber!, "select to_regclass('half')::text as half"), [{ half: null }], sql);
+      }
+      assert.equal(await migrate(robber!, 'create table half (i int)'), 1);
+    });
+
+    test('no lock that a company can take holds up another one', async () => {
+      const id = bank!.id;
+      const locks = [
+        `7420003, hashtext('company_${id}')`,
+        `7420003, hashtext('"company_${id}".schema_migration')`,
+        '7420004',
+      ];
+      await at.databases.use(robber!, 'write', async (sql) => {
+        for (const lock of locks) await sql.query(`select pg_advisory_lock(${lock})`);
+        if (!at.atOnce) return;
+        assert.equal(await migrate(bank!, 'select 1'), 1);
+        await at.databases.provision(bank!);
+      });
     });
 
     test('after all of it the bank has what it had', async () => {

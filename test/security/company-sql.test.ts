@@ -10,6 +10,7 @@ companySqlConformance('schemas in a common PGlite', async () => {
   const databases = await openCompanyDatabases({ databaseUrl: null, dataFolder, secrets });
   return {
     databases,
+    atOnce: false,
     async end() {
       await databases.close();
       fs.rmSync(dataFolder, { recursive: true });

@@ -31,7 +31,7 @@ function openDatabases(deadlineMs?: number): Promise<CompanyDatabases> {
 
 companySqlConformance('schemas in a common database of a server', async () => {
   const databases = await openDatabases();
-  return { databases, end: () => databases.close() };
+  return { databases, atOnce: true, end: () => databases.close() };
 });
 
 test('a loop that catches its own cancellation does not go on at the server once nobody waits for it', async () => {

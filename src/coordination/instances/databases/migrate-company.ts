@@ -9,8 +9,15 @@ import { settingClaims } from './prepare-database.ts';
 
 const BASE = 'base';
 const AS_SERVICE = settingClaims({ role: 'service_role' });
-/** Two processes that migrate one database go in turn. */
-const IN_TURN = 'select pg_advisory_xact_lock(7420003, hashtext(current_schema()))';
+/**
+ * Two processes that migrate one database go in turn. By a table of the company's own once it is there: whoever shares the database
+ * could hold an advisory lock.
+ */
+function inTurn(schema: string): string {
+  const table = qualified(schema, 'schema_migration');
+  return `do $$ begin if to_regclass('${table}') is null then perform pg_advisory_xact_lock(7420003, hashtext('${table}'));
+    else lock table ${table} in share row exclusive mode; end if; end $$`;
+}
 
 type Target = { session: CompanySession; id: string; schema: string };
 /** A file that runs once: a migration or a seed. `key` is its version or its name. */
@@ -74,7 +81,7 @@ async function apply(target: Target, kind: Kind, file: File): Promise<boolean> {
   const { origin, version, name, checksum } = { version: file.key, ...file };
   try {
     return await inTransaction(session, async () => {
-      await session.query(IN_TURN, []);
+      await session.run(inTurn(schema));
       if ((await readApplied(target, kind)).has(idOf(file))) return false;
       await session.run(file.sql);
       await session.script(AS_SERVICE); // the file may have set other claims
@@ -108,7 +115,9 @@ async function inTransaction<T>(session: CompanySession, work: () => Promise<T>)
 }
 
 const idOf = ({ origin, key }: File): string => `${origin}/${key}`;
-const qualified = (schema: string, table: string): string => `${sqlIdentifier(schema)}.${table}`;
+function qualified(schema: string, table: string): string {
+  return `${sqlIdentifier(schema)}.${table}`;
+}
 
 function nameOf({ called }: Kind, { origin, key, name }: File): string {
   return typeof key === 'number'

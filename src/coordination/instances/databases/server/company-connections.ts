@@ -12,7 +12,7 @@ import {
 import { type Clock } from '../../../../platform/clock.ts';
 import { clientConfig, endClient, KEEP_ALIVE, sessionOf } from '../../../../platform/store/server-connection.ts';
 import { isConnectionLoss } from '../../../../platform/store/server-errors.ts';
-import { type Session } from '../../../../platform/store/transaction.ts';
+import { type Session, sqlLiteral } from '../../../../platform/store/transaction.ts';
 import { type CompanyPlace } from '../company-databases.ts';
 import { companyUnavailable } from '../unavailable.ts';
 import { publicSocket } from '../../../../connectors/outside/public-address.ts';
@@ -238,6 +238,12 @@ async function terminateAt(client: pg.Client | null, { terminate }: { terminate?
 
 const wayOf = ({ publicOnly = false }: Pick<Whose, 'publicOnly'>): pg.ClientConfig =>
   publicOnly ? { stream: publicSocket } : {};
+
+/**
+ * Statements that somebody else wrote, as one: a word that would end the transaction under way is refused, as it is where databases
+ * are embedded. Else half of a file could stay that is said to have failed.
+ */
+export const asOneStatement = (text: string): string => `do ${sqlLiteral(`begin execute ${sqlLiteral(text)}; end`)}`;
 
 /** A connection for one piece of work of an operation, whose statements may take long. */
 export async function withClient<T>(

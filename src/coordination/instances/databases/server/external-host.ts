@@ -5,7 +5,13 @@ import { type CompanyClaims, type CompanyPlace } from '../company-databases.ts';
 import { type CompanyHost, type CompanySession, type Sight } from '../company-host.ts';
 import { emptyDatabase } from '../fill-database.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
-import { type CompanyConnections, TERMINATE, type Terminate, withClient } from './company-connections.ts';
+import {
+  asOneStatement,
+  type CompanyConnections,
+  TERMINATE,
+  type Terminate,
+  withClient,
+} from './company-connections.ts';
 import { explainDenied } from './explain-error.ts';
 
 const LONG_DEADLINE_MS = 10 * 60_000;
@@ -139,7 +145,7 @@ function companySession(session: Session): CompanySession {
   return {
     script: (text) => session.script(text.replace(/^begin[^;]*;/, (begin) => `${begin} ${SETTINGS};`)),
     query: session.query.bind(session),
-    run: async (text) => void (await session.script(text)),
+    run: async (text) => void (await session.script(asOneStatement(text))),
   };
 }
 

@@ -15,7 +15,13 @@ import {
 } from '../company-host.ts';
 import { commonDatabase, placeNames } from '../place-names.ts';
 import { PREPARE_DATABASE, settingClaims } from '../prepare-database.ts';
-import { type CompanyConnections, TERMINATE, type Terminate, withClient } from './company-connections.ts';
+import {
+  asOneStatement,
+  type CompanyConnections,
+  TERMINATE,
+  type Terminate,
+  withClient,
+} from './company-connections.ts';
 import { copyServerDatabase } from './copy-server-database.ts';
 import { denied, explainDenied } from './explain-error.ts';
 import { scramVerifier } from './scram-verifier.ts';
@@ -76,17 +82,26 @@ export class ServerHost implements CompanyHost {
       const grant = `grant connect on database ${sqlIdentifier(database)} to ${sqlIdentifier(this.role(place))}`;
       await session.script(grant);
     });
-    await this.#asAdmin(place, database, async (session) => {
+    if (!isCommon) await this.#prepare(place, database);
+    else
+      await this.#asAdmin(place, null, async (session) => {
+        // In turn, by a lock of Colmeia's own database, where no company can hold it; until the connection ends.
+        await session.script('select pg_advisory_lock(7420004)');
+        await this.#prepare(place, database);
+      });
+    this.#options.connections.tryAgain(place.id);
+  }
+
+  #prepare(place: CompanyPlace, database: string): Promise<void> {
+    return this.#asAdmin(place, database, async (session) => {
       await session.script('set search_path = pg_catalog, pg_temp');
-      if (isCommon) await session.script('select pg_advisory_lock(7420004)'); // until the connection ends
       for (const statement of PREPARE_DATABASE) await session.script(statement);
-      if (!isCommon) return;
+      if (place.strategy !== 'schema') return;
       const [role, schema] = [sqlIdentifier(this.role(place)), sqlIdentifier(this.schema(place))];
       await session.script(
         `revoke all on schema public from public; create schema if not exists ${schema} authorization ${role}`,
       );
     });
-    this.#options.connections.tryAgain(place.id);
   }
 
   async resources(place: CompanyPlace): Promise<ResourceView[]> {
@@ -227,7 +242,7 @@ export class ServerHost implements CompanyHost {
 const companySession = (session: Session): CompanySession => ({
   script: session.script.bind(session),
   query: session.query.bind(session),
-  run: async (text) => void (await session.script(text)),
+  run: async (text) => void (await session.script(asOneStatement(text))),
 });
 
 /** Everybody on a server may connect to its databases until that is taken away; what cannot be is shown by `inspect`. */
