@@ -37,9 +37,11 @@ export async function runPostgresTool(
 ): Promise<void> {
   const url = new URL(of.url);
   const passfile = path.join(of.workFolder, `passfile-${process.pid}-${path.basename(program)}`);
-  const password = decodeURIComponent(url.password);
+  // The driver takes one from the parameters as well.
+  const password = decodeURIComponent(url.password) || (url.searchParams.get('password') ?? '');
   fs.writeFileSync(passfile, `*:*:*:*:${password.replaceAll(/[\\:]/g, '\\$&')}\n`, { mode: 0o600 });
   url.password = '';
+  url.searchParams.delete('password');
   try {
     await run(
       program,
