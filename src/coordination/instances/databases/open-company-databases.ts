@@ -141,7 +141,7 @@ class Databases implements CompanyDatabases {
   }
 
   async copy(source: CompanyPlace, target: CompanyPlace, options: CopyOptions): Promise<CopyReport> {
-    await this.#assertOwn(target);
+    await this.provision(target); // a kill while its folder was replaced may have left none
     const host = this.#host(source);
     const isWhole = host === this.#host(target) && [source, target].every(({ strategy }) => strategy !== 'schema');
     const whole = isWhole ? await this.#copyWhole(host, source, target, options) : null;

@@ -1,9 +1,7 @@
 // The thread of one PGlite folder: whatever its SQL does, the control plane and the other companies do not wait for it.
 import fs from 'node:fs';
-import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { syncPath, syncTree } from '../../../../platform/store/durable-fs.ts';
 import { PgliteCrash, PgliteSession } from '../../../../platform/store/pglite-session.ts';
 import { restoreSeed, unpackSeed } from '../../../../platform/store/seed.ts';
 import { type Row } from '../../../../platform/store/store.ts';
@@ -64,7 +62,7 @@ async function carryOut(session: PgliteSession, call: WorkerCall): Promise<Row[]
       return queryInGate(session, call.role, call.text, call.values);
     case 'copy':
       await session.script('checkpoint');
-      await copyFolder(call.to);
+      copyFolder(call.to);
       return null;
     case 'close':
       await session.script('checkpoint');
@@ -88,15 +86,10 @@ async function endOrScript(session: PgliteSession, text: string): Promise<string
   return session.script(text);
 }
 
-/** PGlite writes nothing between two calls, so the files are of one moment. The copy appears whole or not at all. */
-async function copyFolder(to: string): Promise<void> {
-  const temporary = `${to}.new`;
-  fs.rmSync(temporary, { recursive: true, force: true });
-  fs.cpSync(start.folder, temporary, { recursive: true, mode: fs.constants.COPYFILE_FICLONE });
-  await syncTree(temporary);
+/** PGlite writes nothing between two calls, so the files are of one moment. */
+function copyFolder(to: string): void {
   fs.rmSync(to, { recursive: true, force: true });
-  fs.renameSync(temporary, to);
-  syncPath(path.dirname(to));
+  fs.cpSync(start.folder, to, { recursive: true, mode: fs.constants.COPYFILE_FICLONE });
 }
 
 async function walPosition(session: PgliteSession): Promise<number> {

@@ -1,5 +1,7 @@
 import fs from 'node:fs';
+import path from 'node:path';
 
+import { syncPath, syncTree } from '../../../../platform/store/durable-fs.ts';
 import { type Session, sqlIdentifier, sqlLiteral } from '../../../../platform/store/transaction.ts';
 import { type ResourceView } from '../../instance-views.ts';
 import { type CompanyClaims, type CompanyPlace } from '../company-databases.ts';
@@ -99,18 +101,24 @@ export class EmbeddedHost implements CompanyHost {
     return bavail * bsize;
   }
 
-  /** A copy of the folder: what the source's queue waits for is a checkpoint, the copying and a look at the rows. */
+  /** A copy of the folder: what the source's queue waits for is a look at the rows, a checkpoint and the copying. */
   async copyWhole(source: CompanyPlace, target: CompanyPlace, options: WholeCopyOptions): Promise<WholeCopy> {
     let copy: WholeCopy | undefined;
-    await this.#pool.replace(lyingAt(target), (folder) =>
-      this.#pool.use(lyingAt(source), async (database) => {
+    await this.#pool.replace(lyingAt(target), async (folder) => {
+      const fresh = `${folder}.new`;
+      await this.#pool.use(lyingAt(source), async (database) => {
         const from = performance.now();
         const frozenAt = new Date().toISOString();
+        // Of the source itself: a look at the copy would not notice what the copying got wrong.
         await options.atFreezePoint(this.#sightOf(database, source), null);
-        await database.copyTo(folder, LONG_DEADLINE_MS);
+        await database.copyTo(fresh, LONG_DEADLINE_MS);
         copy = { frozenAt, freezeMs: performance.now() - from };
-      }),
-    );
+      });
+      await syncTree(fresh);
+      await fs.promises.rm(folder, { recursive: true, force: true });
+      await fs.promises.rename(fresh, folder);
+      syncPath(path.dirname(folder));
+    });
     const [was, is] = [this.role(source), this.role(target)];
     await this.#pool.use(lyingAt(target), async (database) => {
       const rename = `alter role ${sqlIdentifier(was)} rename to ${sqlIdentifier(is)}`;
@@ -135,9 +143,9 @@ export class EmbeddedHost implements CompanyHost {
 
   #companyOf(database: EmbeddedDatabase, place: CompanyPlace, deadlineMs: number): CompanySession {
     const role = this.role(place);
-    const path = `set local search_path = ${sqlIdentifier(this.schema(place))}, pg_temp`;
+    const setting = `set local search_path = ${sqlIdentifier(this.schema(place))}, pg_temp`;
     return {
-      script: (text) => database.script(text.startsWith('begin') ? beginWith(path, text) : text, deadlineMs),
+      script: (text) => database.script(text.startsWith('begin') ? beginWith(setting, text) : text, deadlineMs),
       query: (text, values) => database.query(role, text, values, deadlineMs),
       run: (text) => database.run(role, text, deadlineMs),
     };
