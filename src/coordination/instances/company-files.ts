@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
-import path from 'node:path';
 import { ColmeiaError } from '../../platform/errors.ts';
+import { measureFiles } from './folder/folder-sizes.ts';
 import { instanceFolder } from './folder/instance-folder.ts';
 import { layOutFolder } from './folder/lay-out-folder.ts';
 import { readFolder, type FolderReading } from './folder/read-folder.ts';
@@ -61,19 +61,6 @@ export async function moveFiles(files: Files, from: Pick<KeptInstance, 'name' | 
   const source = folderOf(files, from);
   if (source === null || from.folder !== null || !(await hasFiles(files, from))) return;
   await fs.rename(source, instanceFolder(files.instancesFolder!, to));
-}
-
-/** Files and their bytes; links are counted as themselves. */
-export async function measureFiles(folder: string): Promise<{ count: number; bytes: number }> {
-  const measured = { count: 0, bytes: 0 };
-  const entries = await fs.readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
-  for (const entry of entries) {
-    if (entry.isDirectory()) continue;
-    const stats = await fs.lstat(path.join(entry.parentPath, entry.name)).catch(() => null);
-    measured.count++;
-    measured.bytes += stats?.size ?? 0;
-  }
-  return measured;
 }
 
 function explained(error: unknown, what: string): unknown {

@@ -10,8 +10,9 @@ import {
   scopeOf,
 } from '../../trust/identity/may.ts';
 import { actorOf, FIRST_INSTANCE, type KeyScope, type Principal } from '../../trust/identity/principal.ts';
-import type { FolderReading } from './folder/read-folder.ts';
-import { folderOf, measureFiles, readFiles } from './company-files.ts';
+import { FolderSizes } from './folder/folder-sizes.ts';
+import type { CompanySettings } from './folder/read-folder.ts';
+import { folderOf, readFiles } from './company-files.ts';
 import { placeOf } from './company-place.ts';
 import {
   checkConfirmation,
@@ -22,6 +23,7 @@ import {
   parseNewInstance,
 } from './instance-request.ts';
 import type { InstanceParts } from './instance-parts.ts';
+import type { Health } from './open-health.ts';
 import {
   countBelongings,
   findInstance,
@@ -42,8 +44,13 @@ export type MoreOfInstances = Pick<
 
 const COORDINATOR = { as: 'coordinator' } as const;
 
-export function instanceOperations(parts: InstanceParts, more: MoreOfInstances): Instances {
-  const { store, append, directory, operations } = parts;
+export function instanceOperations(
+  parts: InstanceParts,
+  health: Pick<Health, 'files'>,
+  more: MoreOfInstances,
+): Instances {
+  const { store, append, directory, operations, clock } = parts;
+  const sizes = new FolderSizes(clock);
 
   /** A company that the caller may see; what it may not see answers like what is not there. */
   const find = async (who: Principal, name: string, needs: KeyScope): Promise<KeptInstance> => {
@@ -136,7 +143,15 @@ export function instanceOperations(parts: InstanceParts, more: MoreOfInstances):
       return pageOf(rows, limit, ({ name }) => [name], summaryOf);
     },
     async stats(who, name) {
-      return statsOf(parts, who, await find(who, name, 'read'));
+      const kept = await find(who, name, 'read');
+      const folder = folderOf(parts, kept);
+      const [reading, files] = await Promise.all([health.files(kept), folder === null ? null : sizes.of(folder)]);
+      const [belongings, database] = await Promise.all([
+        countBelongings(store, scopeOf(who), kept.name),
+        kept.initializedAt === null ? null : databaseOf(parts, kept, reading),
+      ]);
+      const components = reading?.components.length ?? 0;
+      return { name: kept.name, ...kept.statistics, ...belongings, components, database, files };
     },
     async update(who, name, request) {
       mustHave(who, 'administer');
@@ -238,28 +253,10 @@ function mustLive({ name, state }: KeptInstance): void {
   if (state === 'deleting') throw wrongState(`company "${name}" is being deleted`);
 }
 
-async function statsOf(parts: InstanceParts, who: Principal, kept: KeptInstance): Promise<InstanceStats> {
-  const place = folderOf(parts, kept);
-  const folder = await readFiles(parts, kept);
-  const [belongings, database, files] = await Promise.all([
-    countBelongings(parts.store, scopeOf(who), kept.name),
-    kept.initializedAt === null ? null : databaseOf(parts, kept, folder),
-    place === null ? null : measureFiles(place),
-  ]);
-  return {
-    name: kept.name,
-    ...kept.statistics,
-    ...belongings,
-    components: folder?.components.length ?? 0,
-    database,
-    files,
-  };
-}
-
 async function databaseOf(
   parts: InstanceParts,
   kept: KeptInstance,
-  folder: FolderReading | null,
+  folder: CompanySettings | null,
 ): Promise<InstanceStats['database']> {
   const inspection = await parts.databases.inspect(await placeOf(parts, kept, { folder }));
   if (!inspection.reachable) return null;

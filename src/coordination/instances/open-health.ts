@@ -5,7 +5,7 @@ import { noInstance } from '../../trust/identity/may.ts';
 import { listKeys, type KeptKey } from '../../trust/identity/key-store.ts';
 import { folderOf } from './company-files.ts';
 import { placeOf } from './company-place.ts';
-import { InstanceContexts, type InstanceContext } from './folder/instance-contexts.ts';
+import { InstanceContexts, type CompanyReading, type InstanceContext } from './folder/instance-contexts.ts';
 import type { InstanceParts } from './instance-parts.ts';
 import { findHealths, findInstance, type KeptInstance } from './instance-store.ts';
 import type { ValidationReport } from './instance-views.ts';
@@ -24,6 +24,8 @@ export type Health = {
   validate(name: string): Promise<ValidationReport>;
   /** Throws INSTANCE_STATE where companies have no files. */
   context(name: string): Promise<InstanceContext>;
+  /** What the files of a company say; null = companies have none here. */
+  files(kept: KeptInstance): Promise<CompanyReading | null>;
   start(): void;
   stop(): Promise<void>;
 };
@@ -121,6 +123,7 @@ export function openHealth(
       if (contexts === null) throw new ColmeiaError('INSTANCE_STATE', 'companies have no files here');
       return contexts.load(name);
     },
+    files: async (of) => (await contexts?.files(of)) ?? null,
     start: () => monitor.start(),
     stop: () => monitor.stop(),
   };

@@ -105,7 +105,7 @@ export async function openInstances(options: InstancesOptions): Promise<{
   operations.define('import', importInstance(portable));
   const last = portable.exportsFolder === null ? null : exportLast.bind(null, portable);
   operations.define('delete', deleteInstance({ ...parts, exportLast: last }));
-  const instances: Instances = instanceOperations(parts, {
+  const instances: Instances = instanceOperations(parts, health, {
     owners: ownerOperations({ store, instances: directory, append }),
     async validate(who, name) {
       return health.validate((await instances.get(who, name)).name);

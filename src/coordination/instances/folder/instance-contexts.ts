@@ -52,7 +52,11 @@ export type InstanceContextsOptions = {
   secretNames: (name: string) => Promise<readonly string[]>;
 };
 
-type KeptReading = Omit<FolderReading, 'migrations' | 'seeds'> & { migrations: SqlFileView[]; seeds: SqlFileView[] };
+/** The files of a company, without the text of its SQL. Frozen. */
+export type CompanyReading = Omit<FolderReading, 'migrations' | 'seeds'> & {
+  migrations: SqlFileView[];
+  seeds: SqlFileView[];
+};
 
 const REMEMBERED = 2_000;
 
@@ -62,8 +66,8 @@ const REMEMBERED = 2_000;
  */
 export class InstanceContexts {
   readonly #options: InstanceContextsOptions;
-  readonly #readings = new Map<string, { stamp: FolderStamp; reading: KeptReading }>();
-  readonly #underWay = new Map<string, Promise<KeptReading>>();
+  readonly #readings = new Map<string, { stamp: FolderStamp; reading: CompanyReading }>();
+  readonly #underWay = new Map<string, Promise<CompanyReading>>();
 
   constructor(options: InstanceContextsOptions) {
     this.#options = options;
@@ -73,13 +77,14 @@ export class InstanceContexts {
   async load(name: string): Promise<InstanceContext> {
     const row = isCompanyName(name) ? await this.#options.row(name) : null;
     if (row === null) throw new ColmeiaError('INSTANCE_NOT_FOUND', `instance "${name.slice(0, 63)}" not found`);
-    const folder = instanceFolder(this.#options.instancesFolder, row.name, row.folder);
-    const [reading, stored] = await Promise.all([this.#read(folder), this.#options.secretNames(row.name)]);
+    const [reading, stored] = await Promise.all([this.files(row), this.#options.secretNames(row.name)]);
     const { secrets, ...files } = reading;
     return Object.freeze({ ...row, ...files, secrets: secretsOf(secrets, new Set(stored)) });
   }
 
-  #read(folder: string): Promise<KeptReading> {
+  /** What its files say, without asking the registry. */
+  files({ name, folder: own }: Pick<RegisteredCompany, 'name' | 'folder'>): Promise<CompanyReading> {
+    const folder = instanceFolder(this.#options.instancesFolder, name, own);
     const underWay = this.#underWay.get(folder);
     if (underWay !== undefined) return underWay;
     const reading = this.#readAgain(folder).finally(() => this.#underWay.delete(folder));
@@ -87,7 +92,7 @@ export class InstanceContexts {
     return reading;
   }
 
-  async #readAgain(folder: string): Promise<KeptReading> {
+  async #readAgain(folder: string): Promise<CompanyReading> {
     const kept = this.#readings.get(folder);
     if (kept?.stamp.isSettled && (await isCurrent(kept.stamp))) return kept.reading;
     // Taken before the files are read: what changes meanwhile is seen the next time.
