@@ -146,25 +146,33 @@ export class DedicatedConnection {
   }
 }
 
-/** `broken` = the connection is lost or its state unknown. */
+/** `broken` = the connection is lost or its state unknown; a statement would queue behind one that may never end, and is refused. */
 export function sessionOf(client: pg.ClientBase): Session & { broken: boolean } {
+  let underWay = 0;
   const session = {
     broken: false,
     async script(text: string): Promise<string> {
-      const results = await watch(client.query(text) as unknown as Promise<pg.QueryResult | pg.QueryResult[]>);
+      const results = await watch(() => client.query(text) as unknown as Promise<pg.QueryResult | pg.QueryResult[]>);
       return [results].flat().at(-1)?.command ?? '';
     },
     async query(text: string, values: readonly unknown[]): Promise<Row[]> {
       const query = { text, values: values.map(encodeValue), queryMode: 'extended' }; // never several statements in one text
-      return (await watch(client.query(query))).rows;
+      return (await watch(() => client.query(query))).rows;
+    },
+    abandon(): void {
+      if (underWay > 0) session.broken = true;
     },
   };
-  const watch = async <T>(answer: Promise<T>): Promise<T> => {
+  const watch = async <T>(ask: () => Promise<T>): Promise<T> => {
+    if (session.broken) throw new Error('the connection was closed');
+    underWay++;
     try {
-      return await answer;
+      return await ask();
     } catch (error) {
       if (isConnectionLoss(error)) session.broken = true;
       throw error;
+    } finally {
+      underWay--;
     }
   };
   return session;

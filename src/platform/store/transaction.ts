@@ -5,6 +5,8 @@ export type Session = {
   /** Statements without values in one round trip; resolves with the command tag of the last one. */
   script(text: string): Promise<string>;
   query(text: string, values: readonly unknown[]): Promise<Row[]>;
+  /** Nobody waits any more for a statement under way, and what comes after it fails at once. Not for those that end by themselves. */
+  abandon?(): void;
 };
 
 const ROLES = { company: 'colmeia_company', coordinator: 'colmeia_coordinator', engine: 'colmeia_engine' } as const;
@@ -59,7 +61,7 @@ export async function transact<T>(
   };
   try {
     await session.script(opening);
-    const result = await withDeadline(work(sql), deadlineMs);
+    const result = await withDeadline(work(sql), deadlineMs, () => session.abandon?.());
     over = true;
     const tag = await session.script('commit');
     if (tag !== 'COMMIT')
@@ -72,11 +74,14 @@ export async function transact<T>(
   }
 }
 
-async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, deadlineMs: number, onLate: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     const why = `A transaction took longer than ${deadlineMs} ms. Does it use the store inside of its own transaction?`;
-    timer = setTimeout(() => reject(new Error(why)), deadlineMs);
+    timer = setTimeout(() => {
+      onLate();
+      reject(new Error(why));
+    }, deadlineMs);
   });
   try {
     return await Promise.race([work, deadline]);

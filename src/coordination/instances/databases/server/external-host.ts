@@ -143,8 +143,8 @@ export class ExternalHost implements CompanyHost {
 
 function companySession(session: Session): CompanySession {
   return {
+    ...session,
     script: (text) => session.script(text.replace(/^begin[^;]*;/, (begin) => `${begin} ${SETTINGS};`)),
-    query: session.query.bind(session),
     run: async (text) => void (await session.script(asOneStatement(text))),
   };
 }

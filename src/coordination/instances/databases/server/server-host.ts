@@ -240,8 +240,7 @@ export class ServerHost implements CompanyHost {
 }
 
 const companySession = (session: Session): CompanySession => ({
-  script: session.script.bind(session),
-  query: session.query.bind(session),
+  ...session,
   run: async (text) => void (await session.script(asOneStatement(text))),
 });
 
