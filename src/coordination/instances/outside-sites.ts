@@ -40,6 +40,8 @@ export type OutsideSitesOptions = Pick<OutsideSiteOptions, 'clock' | 'random' | 
   shared: SharedAccounts;
   /** Calls that were made for a company, or (`$system`) by an account that companies share; must not throw. */
   audit: (instance: string, call: OutsideCall) => void;
+  /** Most sites that are remembered. Default 1,000. */
+  most?: number;
 };
 
 const ATLASSIAN_TOKEN = 'atlassian_api_token';
@@ -47,14 +49,20 @@ const SUPABASE_TOKEN = 'supabase_access_token';
 /** Kept by Colmeia when it makes a project. */
 const PROJECT_PASSWORD = 'supabase_database_password';
 const ATLASSIAN_PER_MINUTE = 300;
+const MOST_SITES = 1_000;
 
-type Site = { site: OutsideSite };
+/** `at`: address and account. */
+type Site = { at: string; site: OutsideSite; account?: ProjectAccount; projects?: SupabaseProjects };
 type Credentials = { url: string; email: string; owner: string; secret: string };
 
-/** The sites outside of all companies: one for each address and account, so that its budget and breaker count for all that use it. */
+/**
+ * The sites outside of all companies: one of a kind for each owner of its account, so that budget and breaker count for all that use
+ * it. One whose address or account was changed, or that was not used for the longest time, is forgotten: who still has it goes on
+ * with it, and its connections end by themselves once they are idle.
+ */
 export class OutsideSites {
   readonly #options: OutsideSitesOptions;
-  readonly #sites = new Map<string, Site & { account?: ProjectAccount; projects?: SupabaseProjects }>();
+  readonly #sites = new Map<string, Site>(); // by kind and owner, the one used longest ago first
 
   constructor(options: OutsideSitesOptions) {
     this.#options = options;
@@ -88,10 +96,8 @@ export class OutsideSites {
   ): Promise<ProjectAccount | string> {
     const found = await this.#credentials(kept, config);
     if (typeof found === 'string') return found;
-    const open = OPENERS[name];
-    const key = `${name} ${found.url} ${found.owner} ${found.email} ${found.secret}`;
-    let known = this.#sites.get(key);
-    if (known === undefined) {
+    const at = `${found.url} ${found.email} ${found.secret}`;
+    const known = this.#siteOf(`${name} ${found.owner}`, at, () => {
       const site = openSite({
         name,
         baseUrl: found.url,
@@ -101,9 +107,19 @@ export class OutsideSites {
         authorize: () => this.#basic(found),
         ...this.#terms(found.owner),
       });
-      this.#sites.set(key, (known = { site, account: open({ url: found.url, site }) }));
-    }
+      return { site, account: OPENERS[name]({ url: found.url, site }) };
+    });
     return known.account!;
+  }
+
+  #siteOf(key: string, at: string, open: () => Omit<Site, 'at'>): Site {
+    const former = this.#sites.get(key);
+    const site = former?.at === at ? former : { at, ...open() };
+    this.#sites.delete(key);
+    this.#sites.set(key, site);
+    const [oldest] = this.#sites.keys();
+    if (this.#sites.size > (this.#options.most ?? MOST_SITES)) this.#sites.delete(oldest!);
+    return site;
   }
 
   /** Where the company's project is and by whose token; a text says why there is none. */
@@ -142,13 +158,9 @@ export class OutsideSites {
     const organization = isOwn ? named : shared.supabaseOrganization;
     if (organization === null) return 'off: no organization (SUPABASE_ORGANIZATION_ID)';
     if (organization !== named) return `off: organization ${named} takes a token of the company's own (secret ${own})`;
-    const key = `supabase ${shared.supabaseApiUrl} ${organization} ${owner} ${secret}`;
-    let known = this.#sites.get(key);
-    if (known === undefined) {
-      const terms = this.#terms(owner);
-      known = openSupabase({ ...terms, apiUrl: shared.supabaseApiUrl, organization, token });
-      this.#sites.set(key, known);
-    }
+    const known = this.#siteOf(`supabase ${owner}`, `${organization} ${secret}`, () =>
+      openSupabase({ ...this.#terms(owner), apiUrl: shared.supabaseApiUrl, organization, token }),
+    );
     return projectDatabases(known.projects!, known.site, secrets);
   }
 
