@@ -107,6 +107,27 @@ describe('the file of an export', () => {
     );
   });
 
+  test('what would be refused when it is read is not written', async () => {
+    const folder = path.join(home, 'parts');
+    const parts = (await readManifest(good)).parts;
+    const target = path.join(home, 'refused.colmeia');
+    const cases: [Manifest, RegExp][] = [
+      [
+        manifestOf(parts, { left_out: Array.from({ length: 9_000 }, () => 'x'.repeat(1_000)) }),
+        /manifest.json is too large/,
+      ],
+      [manifestOf(parts, { secrets: ['x'.repeat(1_001)] }), /no valid secrets/],
+    ];
+    for (const [manifest, says] of cases) {
+      const writing = writePortable(target, folder, manifest, { signal, onBytes: () => {} });
+      await assert.rejects(writing, (error) => isColmeiaError(error, 'INSTANCE_INVALID') && says.test(error.message));
+    }
+    assert.deepEqual(
+      fs.readdirSync(home).filter((name) => name.includes('refused')),
+      [],
+    );
+  });
+
   test('with any byte changed, or cut anywhere, it is refused or reads the same', async () => {
     const bytes = fs.readFileSync(good);
     const file = place();

@@ -5,11 +5,12 @@ import { StringDecoder } from 'node:string_decoder';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import { pack as openPack, type Pack } from 'tar-stream';
-import { ColmeiaError } from '../../../platform/errors.ts';
+import { ColmeiaError, isColmeiaError } from '../../../platform/errors.ts';
 import { syncFolder } from '../folder/replace-file.ts';
 import { isExecutable } from './company-tree.ts';
 import type { SecretFinder } from './find-secrets.ts';
 import { MANIFEST, type Manifest, type Part } from './portable-manifest.ts';
+import { readManifest } from './read-portable.ts';
 
 /** Enough of one chunk is looked at with the next one that no secret lies across their border. */
 const OVERLAP = 64 * 1024;
@@ -42,7 +43,10 @@ export async function takeParts(folder: string, holdsSecret: SecretFinder, signa
   return parts;
 }
 
-/** Writes the file of an export from its manifest and the folder of its parts: beside, then renamed, mode 600. */
+/**
+ * Writes the file of an export from its manifest and the folder of its parts: beside, then renamed, mode 600. Throws INSTANCE_INVALID
+ * with the reason when no Colmeia would read it.
+ */
 export async function writePortable(
   file: string,
   folder: string,
@@ -63,6 +67,7 @@ export async function writePortable(
       throw error;
     });
     await Promise.all([writing, adding]);
+    await mustBeReadable(draft);
     const { size } = await fs.promises.stat(draft);
     await fs.promises.rename(draft, file);
     await syncFolder(exports);
@@ -70,6 +75,15 @@ export async function writePortable(
   } catch (error) {
     await fs.promises.rm(draft, { force: true });
     throw error;
+  }
+}
+
+async function mustBeReadable(draft: string): Promise<void> {
+  try {
+    await readManifest(draft);
+  } catch (error) {
+    if (!isColmeiaError(error, 'EXPORT_INVALID')) throw error;
+    throw new ColmeiaError('INSTANCE_INVALID', `The company was not exported: ${error.message}.`, { cause: error });
   }
 }
 
