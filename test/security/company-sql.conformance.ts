@@ -161,7 +161,7 @@ export function companySqlConformance(name: string, open: () => Promise<Neighbou
       const id = bank!.id;
       const locks = [
         `7420003, hashtext('company_${id}')`,
-        `7420003, hashtext('"company_${id}".schema_migration')`,
+        ...[id, 'newcomer'].map((one) => `7420003, hashtext('"company_${one}".schema_migration')`),
         '7420004',
       ];
       await at.databases.use(robber!, 'write', async (sql) => {
@@ -169,6 +169,10 @@ export function companySqlConformance(name: string, open: () => Promise<Neighbou
         if (!at.atOnce) return;
         assert.equal(await migrate(bank!, 'select 1'), 1);
         await at.databases.provision(bank!);
+        const newcomer: CompanyPlace = { ...bank!, instance: 'newcomer', id: 'newcomer' };
+        await at.databases.provision(newcomer);
+        assert.equal(await at.databases.migrate(newcomer, []), 1);
+        await at.databases.drop(newcomer);
       });
     });
 

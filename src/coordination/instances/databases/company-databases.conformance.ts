@@ -5,6 +5,7 @@ import { isColmeiaError } from '../../../platform/errors.ts';
 import { companyCopiesConformance } from './company-copies.conformance.ts';
 import { type CompanyDatabases, type CompanyPlace } from './company-databases.ts';
 import { companiesOf, type ConformancePlace, copyOptions, refused, sqlState } from './conformance-place.testing.ts';
+import { baseMigrations } from './migrate-company.ts';
 import { migrationOf, seedOf } from './sample-tables.testing.ts';
 
 const USER = '8a4f2c1e-0000-4000-8000-000000000001';
@@ -84,6 +85,17 @@ export function companyDatabasesConformance(name: string, open: () => Promise<Co
       const applied = await Promise.all([databases.migrate(place, files), databases.migrate(place, files)]);
       assert.equal(applied[0] + applied[1], 2);
       assert.deepEqual(await read(place, 'select x from a'), [{ x: 1 }]);
+      await databases.drop(place);
+    });
+
+    test('two that migrate a new database at once make its base once', async () => {
+      const place = await at.place('fresh');
+      await databases.provision(place);
+      const applied = await Promise.all([1, 2, 3].map(() => databases.migrate(place, [])));
+      assert.equal(
+        applied.reduce((sum, count) => sum + count),
+        baseMigrations().length,
+      );
       await databases.drop(place);
     });
 

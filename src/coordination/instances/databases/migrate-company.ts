@@ -10,14 +10,15 @@ import { settingClaims } from './prepare-database.ts';
 const BASE = 'base';
 const AS_SERVICE = settingClaims({ role: 'service_role' });
 /**
- * Two processes that migrate one database go in turn. By a table of the company's own once it is there: whoever shares the database
- * could hold an advisory lock.
+ * Two processes that migrate one database go in turn: by a table of the company's own, as whoever shares the database could hold an
+ * advisory lock. Until that table is there, the making of the base is what only one can do.
  */
 function inTurn(schema: string): string {
   const table = qualified(schema, 'schema_migration');
-  return `do $$ begin if to_regclass('${table}') is null then perform pg_advisory_xact_lock(7420003, hashtext('${table}'));
-    else lock table ${table} in share row exclusive mode; end if; end $$`;
+  return `do $$ begin if to_regclass('${table}') is not null then lock table ${table} in share row exclusive mode; end if; end $$`;
 }
+/** SQLSTATEs of a table that another process made meanwhile. */
+const IS_MADE = ['42P07', '23505'];
 
 type Target = { session: CompanySession; id: string; schema: string };
 /** A file that runs once: a migration or a seed. `key` is its version or its name. */
@@ -96,11 +97,15 @@ async function apply(target: Target, kind: Kind, file: File): Promise<boolean> {
     });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
+    if (origin === BASE && IS_MADE.includes(code ?? '') && (await isApplied(target, kind, file))) return false;
     if (!/^[0-9A-Z]{5}$/.test(code ?? '')) throw error; // not of SQL: the database is away, or its disk is full
     const what = `${nameOf(kind, file)} failed: ${message} (SQLSTATE ${code}). Nothing of it was kept.`;
     throw new ColmeiaError('DATABASE_MIGRATION', what, { cause: error });
   }
 }
+
+const isApplied = (target: Target, kind: Kind, file: File): Promise<boolean> =>
+  inTransaction(target.session, async () => (await readApplied(target, kind)).has(idOf(file)));
 
 async function inTransaction<T>(session: CompanySession, work: () => Promise<T>): Promise<T> {
   await session.script(`begin; set local lock_timeout = '10s'; ${AS_SERVICE}`);
