@@ -277,6 +277,28 @@ export function companyDatabasesConformance(name: string, open: () => Promise<Co
       await databases.drop(place);
     });
 
+    test('rows of a small new table are counted, unless its policies are in the way', async () => {
+      const place = await found('counted');
+      const rowsOf = async (): Promise<Record<string, number>> => {
+        const { tables, reachable } = await databases.inspect(place);
+        assert.ok(reachable);
+        return Object.fromEntries(tables.map(({ name: table, rows }) => [table, rows]));
+      };
+      const odd = migrationOf(
+        1,
+        `create table "Odd 'one'" (x int); insert into "Odd 'one'" select generate_series(1, 7)`,
+      );
+      await databases.migrate(place, [odd]);
+      await run(place, `insert into record (kind) values ('a'), ('b')`);
+      const { record, "Odd 'one'": seven } = await rowsOf();
+      assert.deepEqual([record, seven], [2, 7]);
+      const stuck = `create table stuck (x int); insert into stuck values (1); alter table stuck enable row level security;
+        alter table stuck force row level security; create policy never on stuck using (x / 0 = 1)`;
+      await databases.migrate(place, [odd, migrationOf(2, stuck)]);
+      assert.ok('stuck' in (await rowsOf()));
+      await databases.drop(place);
+    });
+
     test('dropping says what it took away, leaves nothing, and may be repeated', async () => {
       const place = await found('leaving');
       const there = await databases.leftovers(place);

@@ -1,4 +1,7 @@
 import { type Clock } from '../../../platform/clock.ts';
+import { isColmeiaError } from '../../../platform/errors.ts';
+import { isConnectionLoss } from '../../../platform/store/server-errors.ts';
+import { sqlIdentifier, sqlLiteral } from '../../../platform/store/transaction.ts';
 import { type CompanySession } from './company-host.ts';
 import { commonDatabase } from './place-names.ts';
 import { settingClaims } from './prepare-database.ts';
@@ -8,7 +11,7 @@ export type TableInspection = {
   rls: boolean;
   forced: boolean;
   policies: number;
-  /** The database's own estimate. */
+  /** The database's own estimate; counted where there is none yet and the table is small. */
   rows: number;
   /** With indexes. */
   bytes: number;
@@ -34,9 +37,18 @@ export type DatabaseInspection = {
   bytes: number;
 };
 
+/** Larger tables are worth an estimate, which the database makes by itself before long. */
+const SMALL_BYTES = 1024 * 1024;
+const MOST_COUNTED = 200;
+const COUNT_MS = 2_000;
+
+/** `unknown`: `rows` says nothing. */
+type Found = TableInspection & { unknown: boolean };
+
 const TABLES = `select c.relname::text as name, c.relrowsecurity as rls, c.relforcerowsecurity as forced,
     (select count(*) from pg_policy p where p.polrelid = c.oid) as policies,
-    coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples, 0)::int8) as rows, pg_total_relation_size(c.oid) as bytes
+    coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples, 0)::int8) as rows, pg_total_relation_size(c.oid) as bytes,
+    c.relkind = 'r' and c.reltuples < 0 and pg_stat_get_live_tuples(c.oid) = 0 as unknown
   from pg_class c where c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relkind in ('r', 'p')
     and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e') order by 1`;
 
@@ -58,7 +70,7 @@ const ROLE_FAULTS = `with me as (select * from pg_roles where rolname = $2)
 const ABOUT = `select current_setting('server_version') as version, extract(epoch from clock_timestamp()) * 1000 as now,
     to_regclass($1) is not null as migrated`;
 
-/** Looks at the database as the company's role sees it, with statements over the catalog alone. */
+/** Looks at the database as the company's role sees it: at the catalog, and at how many rows small new tables have. */
 export async function inspectDatabase(
   session: CompanySession,
   of: { schema: string; role: string; ownDatabase: string | null; clock: Clock },
@@ -75,13 +87,14 @@ export async function inspectDatabase(
     const migrations = migrated
       ? await session.query(`select ${columns} from ${table} order by origin, version`, [])
       : [];
-    const tables = (await session.query(TABLES, [schema])) as TableInspection[];
+    const found = (await session.query(TABLES, [schema])) as Found[];
     const faults = await session.query(ROLE_FAULTS, [
       schema,
       role,
       ownDatabase,
       ownDatabase === null ? null : commonDatabase(ownDatabase),
     ]);
+    const tables = await withCounts(session, schema, found);
     return {
       reachable: true,
       reason: null,
@@ -96,6 +109,30 @@ export async function inspectDatabase(
   } finally {
     await session.script('rollback').catch(() => undefined); // what broke the connection is told by the query
   }
+}
+
+/** Last in its transaction, which a failure ends: policies are the company's own, and may fail or take long. */
+async function withCounts(
+  session: CompanySession,
+  schema: string,
+  found: readonly Found[],
+): Promise<TableInspection[]> {
+  const few = found.filter(({ unknown, bytes }) => unknown && bytes < SMALL_BYTES).slice(0, MOST_COUNTED);
+  const counts = few.map(
+    ({ name }) =>
+      `select ${sqlLiteral(name)} as name, pg_catalog.count(*) as rows from only ${sqlIdentifier(schema)}.${sqlIdentifier(name)}`,
+  );
+  const counted = new Map<string, number>();
+  try {
+    if (few.length > 0) await session.script(`set local statement_timeout = ${COUNT_MS}`);
+    const rows = few.length > 0 ? await session.query(counts.join(' union all '), []) : [];
+    for (const row of rows) counted.set(String(row.name), Number(row.rows));
+  } catch (error) {
+    if (isColmeiaError(error) || isConnectionLoss(error)) throw error;
+  }
+  return found.map(({ name, rls, forced, policies, rows, bytes }) => {
+    return { name, rls, forced, policies, rows: counted.get(name) ?? rows, bytes };
+  });
 }
 
 export function unreachable(reason: string): DatabaseInspection {
