@@ -40,6 +40,12 @@ describe('parseJson', () => {
     );
   });
 
+  it('looks once at a long text that does not end', () => {
+    const { faults } = parseJson(`["${'a'.repeat(100_000)}`);
+    assert.match(faults[0]!.message, /does not end/);
+    assert.equal(parseJson(`["${'a\\n'.repeat(50_000)}"]`).root?.kind, 'array');
+  });
+
   const faulty: [text: string, line: number, column: number, message: RegExp][] = [
     ['{\n  "a": 1,\n}', 2, 9, /no comma/],
     ['{\n  "a": 1\n  "b": 2\n}', 3, 3, /"," or "}"/],
