@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../scripts/postgres.ts';
 import type { CompanyDatabases, CompanyPlace } from '../../src/coordination/instances/databases/company-databases.ts';
@@ -19,8 +20,7 @@ let postgres: Postgres;
 before(async () => void (postgres = await startPostgres({ fsync: false })));
 after(() => postgres.stop());
 
-function openDatabases(deadlineMs?: number): Promise<CompanyDatabases> {
-  const kept = new Map<string, Secret>();
+function openDatabases(deadlineMs?: number, kept = new Map<string, Secret>()): Promise<CompanyDatabases> {
   const secrets = {
     reveal: async (instance: string, name: string) => kept.get(`${instance} ${name}`) ?? null,
     put: async (instance: string, name: string, value: Secret) => void kept.set(`${instance} ${name}`, value),
@@ -49,6 +49,35 @@ test('a loop that catches its own cancellation does not go on at the server once
   const running = `select pid from pg_stat_activity where usename = 'company_looping' and state = 'active'`;
   assert.deepEqual(await asAdmin(postgres.url, async (client) => (await client.query(running)).rows), []);
   assert.deepEqual(await databases.use(place, 'read', (sql) => sql.query('select 1 as one')), [{ one: 1 }]);
+  await databases.drop(place);
+  await databases.close();
+});
+
+test('a company that changes the password of its role does not lock Colmeia out', async () => {
+  const kept = new Map<string, Secret>();
+  const databases = await openDatabases(undefined, kept);
+  const place: CompanyPlace = { instance: 'locked', id: 'locked', strategy: 'hybrid', url: null };
+  await databases.provision(place);
+  await databases.migrate(place, []);
+  const login = new URL(postgres.url);
+  [login.username, login.password, login.pathname] = ['company_locked', 'wrong', 'colmeia_company_locked'];
+  const isOpen = (): Promise<boolean> => asAdmin(login.href, async () => true).catch(() => false);
+  await asAdmin(postgres.url, async (client) => {
+    const file = String((await client.query('show hba_file')).rows[0].hba_file);
+    fs.writeFileSync(file, `host all company_locked all scram-sha-256\n${fs.readFileSync(file, 'utf8')}`);
+    await client.query('select pg_reload_conf()');
+  });
+  while (await isOpen()) await sleep(10);
+  const lock = (password: string): Promise<unknown> =>
+    databases.use(place, 'write', (sql) => sql.query(`alter role company_locked password ${password}`));
+  for (const password of [`'its own'`, 'null']) {
+    const later = await openDatabases(undefined, kept); // a process without a connection yet
+    await lock(password);
+    assert.ok((await later.fingerprint(place)).tables.record);
+    await lock(password);
+    assert.deepEqual(await later.use(place, 'read', (sql) => sql.query('select 1 as one')), [{ one: 1 }]);
+    await later.close();
+  }
   await databases.drop(place);
   await databases.close();
 });

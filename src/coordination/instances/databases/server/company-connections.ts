@@ -46,9 +46,12 @@ export const TERMINATE = `select pg_catalog.pg_terminate_backend(pid) from pg_ca
 
 /**
  * Of whom a connection is. `key`: never another company's, and another one when its database lies elsewhere. `publicOnly`: that is
- * the public internet.
+ * the public internet. `setPassword`: gives the role the password of its URL once more.
  */
-type Whose = { key: string; publicOnly?: boolean; terminate: Terminate } & Pick<CompanyPlace, 'id' | 'instance'>;
+type Whose = { key: string; publicOnly?: boolean; terminate: Terminate; setPassword?: () => Promise<void> } & Pick<
+  CompanyPlace,
+  'id' | 'instance'
+>;
 type Idle = { key: string; client: pg.Client; timer: NodeJS.Timeout };
 
 /**
@@ -174,16 +177,11 @@ export class CompanyConnections {
       if (oldest !== undefined) void endClient(oldest.client);
     }
     const name = `company ${whose.id}`; // other logins read it
-    const client = new pg.Client({ ...clientConfig(await url(), name), ...wayOf(whose) });
-    client.on('error', () => this.#drop(client)); // one at work says so by its next statement
-    try {
-      await client.connect();
-      await client.query(KEEP_ALIVE);
+    return connected(whose, async () => {
+      const client = new pg.Client({ ...clientConfig(await url(), name), ...wayOf(whose) });
+      client.on('error', () => this.#drop(client)); // one at work says so by its next statement
       return client;
-    } catch (error) {
-      await endClient(client);
-      throw error;
-    }
+    });
   }
 
   /** What a session of the company left behind is not for the next one. */
@@ -218,6 +216,24 @@ export class CompanyConnections {
   #wake(): void {
     for (const { go } of this.#waiting.splice(0)) go();
   }
+}
+
+/** A role may change its own password; the one that is kept is set again then, once. */
+async function connected(
+  { setPassword }: Pick<Whose, 'setPassword'>,
+  make: () => Promise<pg.Client>,
+): Promise<pg.Client> {
+  const client = await make();
+  try {
+    await client.connect();
+    await client.query(KEEP_ALIVE);
+    return client;
+  } catch (error) {
+    await endClient(client);
+    if (setPassword === undefined || (error as { code?: string }).code !== '28P01') throw error;
+  }
+  await setPassword();
+  return connected({}, make);
 }
 
 async function wasCleaned(client: pg.Client): Promise<boolean> {
@@ -255,18 +271,18 @@ export async function withClient<T>(
     publicOnly?: boolean;
     /** For a connection on which the company's own SQL runs. */
     terminate?: Terminate;
+    /** As of a company's other connections. */
+    setPassword?: () => Promise<void>;
   },
   work: (session: Session, client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({
-    ...clientConfig(of.url, of.name),
-    ...wayOf(of),
-    query_timeout: of.deadlineMs,
-  });
-  client.on('error', () => undefined); // the statement under way fails by itself
+  let client: pg.Client | null = null;
   try {
-    await client.connect();
-    await client.query(KEEP_ALIVE);
+    client = await connected(of, async () => {
+      const made = new pg.Client({ ...clientConfig(of.url, of.name), ...wayOf(of), query_timeout: of.deadlineMs });
+      made.on('error', () => undefined); // the statement under way fails by itself
+      return made;
+    });
     const session = sessionOf(client);
     try {
       return await work(session, client);
@@ -276,6 +292,6 @@ export async function withClient<T>(
   } catch (error) {
     throw explainError(error, of.whose);
   } finally {
-    await endClient(client);
+    if (client !== null) await endClient(client);
   }
 }

@@ -158,7 +158,7 @@ export class ServerHost implements CompanyHost {
 
   company<T>(place: CompanyPlace, work: (session: CompanySession) => Promise<T>): Promise<T> {
     const url = (): Promise<string> => this.#companyUrl(place);
-    const whose = { key: place.id, ...place, terminate: this.#terminating(place) };
+    const whose = { key: place.id, ...place, ...this.#around(place) };
     return this.#options.connections.use(whose, url, (session) => work(companySession(session)));
   }
 
@@ -167,7 +167,7 @@ export class ServerHost implements CompanyHost {
     const [ownerUrl, url] = [this.#adminUrl(this.#database(place)), await this.#companyUrl(place)];
     try {
       return await withClient({ ...of, url: ownerUrl }, (owner) =>
-        withClient({ ...of, url, terminate: this.#terminating(place) }, (company) =>
+        withClient({ ...of, url, ...this.#around(place) }, (company) =>
           work({ owner, company: companySession(company), schema: this.schema(place), role: this.role(place) }),
         ),
       );
@@ -211,8 +211,18 @@ export class ServerHost implements CompanyHost {
     }
   }
 
-  #terminating(place: CompanyPlace): Terminate {
-    return (pid) => this.#asAdmin(place, null, (session) => session.query(TERMINATE, [pid, this.role(place)]));
+  /** What is done from outside about connections of the company. */
+  #around(place: CompanyPlace): { terminate: Terminate; setPassword: () => Promise<void> } {
+    return {
+      terminate: (pid) => this.#asAdmin(place, null, (session) => session.query(TERMINATE, [pid, this.role(place)])),
+      setPassword: async () => {
+        const verifier = scramVerifier((await this.#password(place.instance)).reveal());
+        await this.#asAdmin(place, null, async (session) => {
+          await assertOurs(session, place, null);
+          await session.script(`alter role ${sqlIdentifier(this.role(place))} password ${sqlLiteral(verifier)}`);
+        });
+      },
+    };
   }
 
   #adminUrl(database: string): string {
