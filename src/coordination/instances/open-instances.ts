@@ -20,6 +20,7 @@ import { initInstance } from './life/init-instance.ts';
 import { renameInstance } from './life/rename-instance.ts';
 import { openHealth } from './open-health.ts';
 import { Operations, type OperationsOptions } from './operations/operations.ts';
+import { sweepWorkFolder } from './operations/sweep-work-folder.ts';
 import { OutsideSites, type SharedAccounts } from './outside-sites.ts';
 import { exportInstance, exportLast } from './portable/export-instance.ts';
 import { importInstance } from './portable/import-instance.ts';
@@ -127,6 +128,9 @@ export async function openInstances(options: InstancesOptions): Promise<{
     instances,
     async start() {
       await layOutFirst(parts);
+      await sweepWorkFolder(store, workFolder).catch((error: unknown) =>
+        log('warn', { err: error }, 'folders of operations were not swept'),
+      );
       await operations.start();
       health.start();
     },

@@ -141,6 +141,14 @@ export async function renameOperations(store: Store, from: string, to: string, i
   );
 }
 
+/** States of those that are known. */
+export async function readStates(store: Store, ids: readonly string[]): Promise<Map<string, OperationState>> {
+  const rows = await store.read(COORDINATOR, (sql) =>
+    sql.query('select id, state from instance_operation where id = any($1)', [ids]),
+  );
+  return new Map(rows.map((row) => [row.id as string, row.state as OperationState]));
+}
+
 /** Memory of operations that the caller was allowed to see. */
 export async function readMemories(store: Store, ids: readonly string[]): Promise<Map<string, Operation['memory']>> {
   const rows = await store.read(COORDINATOR, (sql) =>
