@@ -2,10 +2,10 @@
 // @supabase/supabase-js, fetched once into the cache of tests. It is no dependency: 148 MB for one test.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 const LITE = '0.10.0';
 const CLIENT = '2.119.1';
@@ -156,14 +156,4 @@ async function end(server: ChildProcess): Promise<void> {
   const cut = setTimeout(() => server.kill('SIGKILL'), 5_000);
   await ended;
   clearTimeout(cut);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

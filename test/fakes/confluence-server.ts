@@ -2,7 +2,7 @@ import type { FakeServer } from './fake-http-server.ts';
 import { pageRoutes } from './confluence/confluence-pages.ts';
 import { isAuthorized, newConfluenceSite, type ConfluenceSite } from './confluence/confluence-site.ts';
 import { spaceRoutes } from './confluence/confluence-spaces.ts';
-import { startVendor } from './vendor-server.ts';
+import { startVendor, withMedia } from './vendor-server.ts';
 
 export type FakeConfluence = FakeServer & { site: ConfluenceSite };
 
@@ -12,18 +12,9 @@ export async function startConfluence(): Promise<FakeConfluence> {
   const server = await startVendor([...spaceRoutes(site), ...pageRoutes(site)], (call) =>
     isAuthorized(site, call) ? null : { status: 401, body: { message: 'Unauthorized; scope does not match' } },
   );
-  const media = await startVendor(
-    [['GET', '/media/:id', (call) => ({ status: 200, body: contentOf(site, call.params.id!) })]],
-    (call) =>
-      call.headers.authorization === undefined ? null : { status: 400, body: { message: 'credentials sent' } },
+  return withMedia(
+    server,
+    site,
+    (id) => [...site.pages.values()].flatMap((page) => page.attachments).find((one) => one.id === id)?.content,
   );
-  site.url = server.url;
-  site.mediaUrl = media.url;
-  const { close } = server;
-  return Object.assign(server, { site, close: async () => void (await Promise.all([close(), media.close()])) });
-}
-
-function contentOf(site: ConfluenceSite, id: string): Buffer {
-  const files = [...site.pages.values()].flatMap((page) => page.attachments);
-  return files.find((one) => one.id === id)?.content ?? Buffer.alloc(0);
 }

@@ -1,5 +1,5 @@
 import type { FakeServer } from './fake-http-server.ts';
-import { startVendor } from './vendor-server.ts';
+import { startVendor, withMedia } from './vendor-server.ts';
 import { discussionRoutes } from './jira/jira-discussion.ts';
 import { issueRoutes } from './jira/jira-issues.ts';
 import { projectRoutes } from './jira/jira-projects.ts';
@@ -21,18 +21,9 @@ export async function startJira(): Promise<FakeJira> {
       body: { errorMessages: ['Client must be authenticated to access this resource.'], errors: {} },
     };
   });
-  const media = await startVendor(
-    [['GET', '/media/:id', (call) => ({ status: 200, body: contentOf(site, call.params.id!) })]],
-    (call) =>
-      call.headers.authorization === undefined ? null : { status: 400, body: { message: 'credentials sent' } },
+  return withMedia(
+    server,
+    site,
+    (id) => [...site.issues.values()].flatMap((issue) => issue.attachments).find((one) => one.id === id)?.content,
   );
-  site.url = server.url;
-  site.mediaUrl = media.url;
-  const { close } = server;
-  return Object.assign(server, { site, close: async () => void (await Promise.all([close(), media.close()])) });
-}
-
-function contentOf(site: JiraSite, id: string): Buffer {
-  const attachments = [...site.issues.values()].flatMap((issue) => issue.attachments);
-  return attachments.find((one) => one.id === id)?.content ?? Buffer.alloc(0);
 }

@@ -71,3 +71,20 @@ export function filesOf(call: VendorCall): UploadedFile[] {
 function pattern(path: string): RegExp {
   return new RegExp(`^${path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`);
 }
+
+/** Beside a site: where its attachments lie, on another origin, which must not be sent the site's credentials. */
+export async function withMedia<Site extends { url: string; mediaUrl: string }>(
+  server: FakeServer,
+  site: Site,
+  contentOf: (id: string) => Buffer | undefined,
+): Promise<FakeServer & { site: Site }> {
+  const media = await startVendor(
+    [['GET', '/media/:id', (call) => ({ status: 200, body: contentOf(call.params.id!) ?? Buffer.alloc(0) })]],
+    (call) =>
+      call.headers.authorization === undefined ? null : { status: 400, body: { message: 'credentials sent' } },
+  );
+  site.url = server.url;
+  site.mediaUrl = media.url;
+  const { close } = server;
+  return Object.assign(server, { site, close: async () => void (await Promise.all([close(), media.close()])) });
+}

@@ -35,6 +35,7 @@ import {
 } from './instance-store.ts';
 import type { Instances, InstanceStats, InstanceSummary, InstanceView, OperationView } from './instance-views.ts';
 import { foundInstance, instanceExists } from './life/create-instance.ts';
+import { registeredCompany } from './reconcile-instances.ts';
 
 /** What the other rooms of this folder add. */
 export type MoreOfInstances = Pick<
@@ -266,16 +267,9 @@ async function databaseOf(
 
 const wrongState = (message: string): ColmeiaError => new ColmeiaError('INSTANCE_STATE', message);
 
-const viewOf = (kept: KeptInstance): InstanceView => ({
-  name: kept.name,
-  tier: kept.tier,
-  strategy: kept.strategy,
-  template: kept.template,
-  state: kept.state,
-  initialized: kept.initializedAt !== null,
-  health: kept.health,
-  budget_usd: kept.budgetUsd,
-  created_at: kept.createdAt.toISOString(),
-});
+function viewOf(kept: KeptInstance): InstanceView {
+  const { folder: _folder, ...view } = registeredCompany(kept);
+  return { ...view, health: kept.health, created_at: kept.createdAt.toISOString() };
+}
 
 const summaryOf = (kept: KeptInstance): InstanceSummary => ({ ...viewOf(kept), statistics: kept.statistics });

@@ -1,7 +1,7 @@
-import fs from 'node:fs/promises';
 import path from 'node:path';
 import { CliError, EXIT } from './cli-error.ts';
-import { type CliWorld, reason } from './session.ts';
+import { readText } from './read-text.ts';
+import type { CliWorld } from './session.ts';
 
 /** The JSON in a file, or in standard input for `-`. `name` is what messages call it. */
 export async function readJsonFile(world: CliWorld, file: string): Promise<{ name: string; value: unknown }> {
@@ -15,14 +15,6 @@ export async function readJsonFile(world: CliWorld, file: string): Promise<{ nam
       `${name} is not JSON: ${(cause as Error).message}${placeIn(text, (cause as Error).message)}`,
       { cause },
     );
-  }
-}
-
-async function readText(file: string, name: string): Promise<string> {
-  try {
-    return await fs.readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CliError(EXIT.usage, `${name}: ${reason(cause)}`, { cause });
   }
 }
 

@@ -1,8 +1,8 @@
-import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { CliError, EXIT } from './cli-error.ts';
-import { type CliWorld, reason } from './session.ts';
+import { readText } from './read-text.ts';
+import type { CliWorld } from './session.ts';
 
 /** As much as the server takes, and a little, so that it is the server that refuses. */
 const LIMIT = 128 * 1_024;
@@ -15,7 +15,7 @@ export async function readSecret(world: CliWorld, file: string | undefined, name
   const { stdin } = world;
   const text =
     file !== undefined
-      ? await readFile(path.resolve(world.cwd, file), file)
+      ? await readText(path.resolve(world.cwd, file), file)
       : isTerminal(stdin)
         ? await askHidden(world, stdin, name)
         : await readAll(stdin);
@@ -49,14 +49,6 @@ async function askHidden({ stderr }: CliWorld, terminal: Terminal, name: string)
     terminal.setRawMode(false);
     terminal.pause();
     stderr.write('\n');
-  }
-}
-
-async function readFile(file: string, name: string): Promise<string> {
-  try {
-    return await fs.readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CliError(EXIT.usage, `${name}: ${reason(cause)}`, { cause });
   }
 }
 
