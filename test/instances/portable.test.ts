@@ -64,7 +64,10 @@ describe('a company in one file', () => {
 
   test('it is imported into another hive, under another name, with rows, files, issues, pages and owners', async () => {
     const { instances } = there;
-    const { result } = await completed(there, instances.importFrom(LOCAL_OPERATOR, { file, name: 'bolo' }));
+    const { result } = await completed(
+      there,
+      instances.importFrom(LOCAL_OPERATOR, { file, name: 'bolo', owners: true }),
+    );
     assert.deepEqual([result!.rows, result!.secrets], [1_203, ['mail_token']]);
     const issues = result!.jira as { items: number; links: number; attachments: number };
     assert.deepEqual([issues.items, issues.links, issues.attachments], [61, 12, 12]);
@@ -135,5 +138,8 @@ describe('a company in one file', () => {
     await refused(instances.get(LOCAL_OPERATOR, 'bolo'), 'INSTANCE_NOT_FOUND');
     const back = await completed(there, instances.importFrom(LOCAL_OPERATOR, { file: result!.exported as string }));
     assert.deepEqual([back.instance, back.result!.rows], ['bolo', 1_203]);
+    // Whoever wrote the file chose its owners: they are said, and not taken over unless that is asked for.
+    assert.deepEqual([back.result!.owners, back.result!.owners_added], [['user:ana@acme.example'], []]);
+    assert.deepEqual((await instances.get(LOCAL_OPERATOR, 'bolo')).owners, []);
   });
 });

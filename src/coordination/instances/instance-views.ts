@@ -181,8 +181,8 @@ export type Instances = {
   ): Promise<OperationView>;
   rename(who: Principal, name: string, request: { to: string }): Promise<OperationView>;
   exportTo(who: Principal, name: string): Promise<OperationView>;
-  /** `file`: name of a file in the exports folder of the home. */
-  importFrom(who: Principal, request: { file: string; name?: string }): Promise<OperationView>;
+  /** `file`: name of a file in the exports folder of the home. `owners`: those that it names become the company's. Default false. */
+  importFrom(who: Principal, request: { file: string; name?: string; owners?: boolean }): Promise<OperationView>;
   /** Files of exports, for operators. Where there are none: INSTANCE_STATE. */
   exports: {
     list(who: Principal, query: PageQuery): Promise<Page<ExportView>>;

@@ -18,7 +18,7 @@ import { readPortable } from './read-portable.ts';
 import { removeTarget } from './remove-target.ts';
 import { activateTarget, registerTarget, runInitStep, type TargetMemory } from './target-steps.ts';
 
-type ImportInput = { file: string };
+type ImportInput = { file: string; owners?: boolean };
 type Restored = { copy: CopyMemory; counts: CopyCounts | null };
 type Memory = TargetMemory & {
   manifest?: Omit<Manifest, 'parts'>;
@@ -27,6 +27,8 @@ type Memory = TargetMemory & {
   jira?: Restored;
   confluence?: Restored;
   rows?: number;
+  /** Of the file's owners, those that became the company's. */
+  ownersAdded?: string[];
   /** As initializing keeps them. */
   off?: string[];
   health?: string;
@@ -42,9 +44,10 @@ const COORDINATOR = { as: 'coordinator' } as const;
 export function importInstance(parts: PortableParts): OperationDefinition<ImportInput, Memory> {
   return {
     undoOnFailure: true,
-    result: ({ manifest, rows = 0, off = [], health = 'unknown', jira, confluence }) => ({
+    result: ({ manifest, ownersAdded = [], rows = 0, off = [], health = 'unknown', jira, confluence }) => ({
       from: manifest?.company.name ?? null,
       owners: manifest?.owners ?? [],
+      owners_added: ownersAdded,
       secrets: manifest?.secrets ?? [],
       rows,
       jira: jira?.counts ?? null,
@@ -152,9 +155,12 @@ const registryStep = (parts: PortableParts): ImportStep => ({
   },
 });
 
+/** A file says who its owners are, and whoever wrote it may have named anybody: they are added when that is asked for. */
 const ownersStep = (parts: PortableParts): ImportStep => ({
   name: 'owners',
-  async run({ instance, memory, by, progress }) {
+  async run({ input, instance, memory, by, progress }) {
+    const { length } = memory.manifest!.owners;
+    if (input.owners !== true) return progress(`${length} owners of the file were not added`);
     const known = new Set(
       (await listOwners(parts.store, COORDINATOR, instance, MOST_OWNERS)).map(({ principal }) => principal),
     );
@@ -166,7 +172,8 @@ const ownersStep = (parts: PortableParts): ImportStep => ({
         events,
         owners.map((principal) => insertOwner(instance, principal, by)),
       );
-    progress(`${memory.manifest!.owners.length} owners`);
+    progress(`${length} owners`);
+    return { ownersAdded: memory.manifest!.owners };
   },
 });
 

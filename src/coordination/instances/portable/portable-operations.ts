@@ -21,12 +21,12 @@ export function portableOperations(parts: PortableParts): Pick<Instances, 'impor
     throw new ColmeiaError('INVALID_REQUEST', message, { faults: [{ path: 'file', message }] });
   };
   return {
-    async importFrom(who, { file, name }) {
+    async importFrom(who, { file, name, owners = false }) {
       mustManage(who);
       const manifest = await readManifest(await fileOf(file));
       const target = checkNewName(importedName(manifest, name), 'name');
       if ((await findInstance(store, { as: 'coordinator' }, target)) !== null) throw instanceExists(target);
-      return operations.begin('import', target, { file }, actorOf(who));
+      return operations.begin('import', target, { file, owners }, actorOf(who));
     },
     exports: {
       async list(who, query) {

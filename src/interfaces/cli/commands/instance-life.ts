@@ -99,11 +99,12 @@ function copyCommands(group: Command, { action, paged }: CommandSetup): void {
   begins(group, 'import', 'make a company out of the file of an export')
     .argument('<file>', 'name of a file in the exports folder of the home')
     .option('--name <name>', 'name of the company (default: that in the file)')
+    .option('--owners', "make the file's owners those of the company")
     .action(
-      action<[string, Waits & { name?: string }]>((session, given, { name, ...options }) => {
+      action<[string, Waits & { name?: string; owners?: true }]>((session, given, { name, owners, ...options }) => {
         const at = path.parse(path.resolve(session.world.cwd, given));
         const file = at.dir === path.join(session.home, 'exports') ? at.base : given;
-        return begin(session, '/api/v1/imports', { file, name }, options);
+        return begin(session, '/api/v1/imports', { file, name, owners }, options);
       }),
     );
   paged(group.command('exports').description('list the files of exports, download or remove one'))

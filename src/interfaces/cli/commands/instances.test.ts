@@ -171,6 +171,7 @@ describe('copies of a company', () => {
   });
 
   it('are written into a file, which is listed, downloaded, made a company of, and removed', async () => {
+    await cli(['instance', 'owners', 'source', '--add', 'user:ana@acme.example']);
     const written = await json('instance', 'export', 'source');
     const { file, bytes } = written.result as { file: string; bytes: number };
     assert.match((await cli(['instance', 'exports'])).out, new RegExp(`${file} +source +`));
@@ -178,9 +179,10 @@ describe('copies of a company', () => {
     assert.equal(downloaded.out, `${path.join(home, file)}\n`);
     assert.equal(fs.statSync(path.join(home, file)).size, bytes);
     assert.match((await cli(['instance', 'exports', '--download', file])).err, /is there already/);
-    const imported = await cli(['instance', 'import', path.join('exports', file), '--name', 'imported']);
+    const imported = await cli(['instance', 'import', path.join('exports', file), '--name', 'imported', '--owners']);
     assert.equal(imported.exit, 0, imported.err);
-    assert.equal((await json('instance', 'show', 'imported')).initialized, true);
+    const { initialized, owners } = await json('instance', 'show', 'imported');
+    assert.deepEqual([initialized, owners], [true, ['user:ana@acme.example']]);
     assert.equal((await cli(['instance', 'exports', '--remove', file])).exit, 0);
     assert.equal((await cli(['instance', 'exports'])).err, 'Nothing found.\n');
     assert.equal((await cli(['instance', 'exports', '--download', file])).exit, 4);

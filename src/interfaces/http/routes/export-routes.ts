@@ -37,6 +37,7 @@ function lifeRoutes(instances: Colmeia['instances']): Operation[] {
           properties: {
             file: { type: 'string', description: FILE.file },
             name: { type: 'string', description: 'Name of the company; left out: that in the file.' },
+            owners: { type: 'boolean', description: "Owners that the file names become the company's. Default false." },
           },
           required: ['file'],
         },
