@@ -1,9 +1,10 @@
-import { addProject } from '../../../test/fakes/jira/jira-projects.ts';
-import { createIssue } from '../../../test/fakes/jira/jira-issues.ts';
-import type { FakeIssue, JiraSite } from '../../../test/fakes/jira/jira-site.ts';
-import { openFakeJira } from '../../../test/fakes/jira/open-jira.ts';
-import { startJira, type FakeJira } from '../../../test/fakes/jira-server.ts';
-import { type AccountWorld, conformsAsProjectAccount } from '../atlassian/project-account.conformance.ts';
+// What a real site would be called like, cut at every call: too long for `npm test`, so it is with the suites on servers.
+import { addProject } from '../fakes/jira/jira-projects.ts';
+import { createIssue } from '../fakes/jira/jira-issues.ts';
+import type { FakeIssue, JiraSite } from '../fakes/jira/jira-site.ts';
+import { openFakeJira } from '../fakes/jira/open-jira.ts';
+import { startJira, type FakeJira } from '../fakes/jira-server.ts';
+import { type AccountWorld, conformsAsProjectAccount } from '../../src/connectors/atlassian/project-account.conformance.ts';
 
 // The client's schemas then refuse every field that Jira does not document.
 process.env.AUDIT_SCHEMAS = 'true';

@@ -1,7 +1,8 @@
-import { addPage, addSpace, type ConfluenceSite, removeSpace } from '../../../test/fakes/confluence/confluence-site.ts';
-import { openFakeConfluence } from '../../../test/fakes/confluence/open-confluence.ts';
-import { type FakeConfluence, startConfluence } from '../../../test/fakes/confluence-server.ts';
-import { type AccountWorld, conformsAsProjectAccount } from '../atlassian/project-account.conformance.ts';
+// What a real site would be called like, cut at every call: too long for `npm test`, so it is with the suites on servers.
+import { addPage, addSpace, type ConfluenceSite, removeSpace } from '../fakes/confluence/confluence-site.ts';
+import { openFakeConfluence } from '../fakes/confluence/open-confluence.ts';
+import { type FakeConfluence, startConfluence } from '../fakes/confluence-server.ts';
+import { type AccountWorld, conformsAsProjectAccount } from '../../src/connectors/atlassian/project-account.conformance.ts';
 
 // The client's schemas then refuse every field that Confluence does not document.
 process.env.AUDIT_SCHEMAS = 'true';
