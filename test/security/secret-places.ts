@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import zlib from 'node:zlib';
 import { withEnvValues } from '../../src/coordination/instances/folder/env-file.ts';
 import { Secret } from '../../src/platform/secret.ts';
 import { LOCAL_OPERATOR } from '../../src/trust/identity/principal.ts';
 import { thirtySecrets } from './planted-secrets.ts';
+import { completed } from '../instances/life.conformance.ts';
 import type { SecretWorld } from './secret-world.ts';
 
 /** Somewhere a company can hold secrets. `plant` puts some there and says which. */
@@ -78,13 +80,26 @@ export const SECRET_PLACES: readonly SecretPlace[] = [
     async plant({ colmeia, home }) {
       await colmeia.instances.create(LOCAL_OPERATOR, { name: 'files' });
       const secrets = await writeFiles(path.join(home, 'instances', 'files'));
-      let operation = await colmeia.instances.init(LOCAL_OPERATOR, 'files');
-      while (operation.state === 'running')
-        operation = await colmeia.instances.operation(LOCAL_OPERATOR, operation.id, {
-          after_rev: operation.rev,
-          wait_ms: 5_000,
-        });
-      assert.equal(operation.state, 'completed', JSON.stringify(operation));
+      await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, 'files'));
+      return secrets;
+    },
+  },
+  {
+    name: 'secrets of a company that is cloned and exported',
+    async plant({ colmeia, home, left }) {
+      await colmeia.instances.create(LOCAL_OPERATOR, { name: 'source' });
+      const folder = path.join(home, 'instances');
+      const secrets = await writeFiles(path.join(folder, 'source'));
+      await completed(colmeia, colmeia.instances.init(LOCAL_OPERATOR, 'source'));
+      await completed(colmeia, colmeia.instances.clone(LOCAL_OPERATOR, 'source', { target: 'copy' }));
+      for (const file of await fs.readdir(path.join(folder, 'copy'), { recursive: true, withFileTypes: true }))
+        if (file.isFile()) left.answers += await fs.readFile(path.join(file.parentPath, file.name), 'utf8');
+      await completed(colmeia, colmeia.instances.exportTo(LOCAL_OPERATOR, 'source'));
+      const { items } = await colmeia.instances.exports.list(LOCAL_OPERATOR, {});
+      const file = await fs.readFile(await colmeia.instances.exports.path(LOCAL_OPERATOR, items[0]!.file));
+      const text = zlib.zstdDecompressSync(file).toString();
+      assert.match(text, /token_0_key/, 'the export names what it does not hold');
+      left.answers += text;
       return secrets;
     },
   },
