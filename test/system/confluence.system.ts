@@ -2,7 +2,10 @@
 import { addPage, addSpace, type ConfluenceSite, removeSpace } from '../fakes/confluence/confluence-site.ts';
 import { openFakeConfluence } from '../fakes/confluence/open-confluence.ts';
 import { type FakeConfluence, startConfluence } from '../fakes/confluence-server.ts';
-import { type AccountWorld, conformsAsProjectAccount } from '../../src/connectors/atlassian/project-account.conformance.ts';
+import {
+  type AccountWorld,
+  conformsAsProjectAccount,
+} from '../../src/connectors/atlassian/project-account.conformance.ts';
 
 // The client's schemas then refuse every field that Confluence does not document.
 process.env.AUDIT_SCHEMAS = 'true';

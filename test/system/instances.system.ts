@@ -134,7 +134,7 @@ test(
       assert.match(message, /disk/);
       assert.deepEqual(
         fs.readdirSync(instancesFolder).filter((name) => !name.startsWith('.')),
-        ['first'],
+        ['default', 'first'],
       );
       assert.ok(!fs.readdirSync(instancesFolder).some((name) => name.startsWith('.making')), 'no draft is left');
       await refused(colmeia.instances.get(LOCAL_OPERATOR, 'second'), 'INSTANCE_NOT_FOUND');

@@ -4,7 +4,10 @@ import { createIssue } from '../fakes/jira/jira-issues.ts';
 import type { FakeIssue, JiraSite } from '../fakes/jira/jira-site.ts';
 import { openFakeJira } from '../fakes/jira/open-jira.ts';
 import { startJira, type FakeJira } from '../fakes/jira-server.ts';
-import { type AccountWorld, conformsAsProjectAccount } from '../../src/connectors/atlassian/project-account.conformance.ts';
+import {
+  type AccountWorld,
+  conformsAsProjectAccount,
+} from '../../src/connectors/atlassian/project-account.conformance.ts';
 
 // The client's schemas then refuse every field that Jira does not document.
 process.env.AUDIT_SCHEMAS = 'true';

@@ -124,7 +124,9 @@ export function openHealth(
       return contexts.load(name);
     },
     files: async (of) => (await contexts?.files(of)) ?? null,
-    start: () => monitor.start(),
+    start() {
+      if (contexts !== null) monitor.start(); // without files there is nothing to watch
+    },
     stop: () => monitor.stop(),
   };
 }
