@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-import { type Strategy } from '../instance-views.ts';
-import { companyDatabasesConformance } from './company-databases.conformance.ts';
-import { type ConformancePlace } from './conformance-place.testing.ts';
-import { openCompanyDatabases } from './open-company-databases.ts';
-import { placeFor } from './place-for.testing.ts';
+import { type Strategy } from '../../src/coordination/instances/instance-views.ts';
+import { companyDatabasesConformance } from '../../src/coordination/instances/databases/company-databases.conformance.ts';
+import { type ConformancePlace } from '../../src/coordination/instances/databases/conformance-place.testing.ts';
+import { openCompanyDatabases } from '../../src/coordination/instances/databases/open-company-databases.ts';
+import { placeFor } from '../../src/coordination/instances/databases/place-for.testing.ts';
 
 const DEADLINE_MS = 2_000;
 

@@ -8,8 +8,8 @@ import type { CloneProof } from '../../src/coordination/instances/clone/clone-pr
 import { createColmeia, LOCAL_OPERATOR } from '../../src/index.ts';
 import { startAtlassian, type FakeAtlassian } from '../fakes/atlassian-site.ts';
 import { refused } from '../flow/sample-company.ts';
-import { COMPONENT_FILE, foundFull } from './full-company.ts';
-import { completed, endOf } from './life.conformance.ts';
+import { COMPONENT_FILE, foundFull } from '../instances/full-company.ts';
+import { completed, endOf } from '../instances/life.conformance.ts';
 
 describe('a clone of a company', () => {
   let home: string;
