@@ -19,7 +19,9 @@ type Json = Record<string, unknown>;
 const ROOT = join(fileURLToPath(import.meta.url), '../..');
 export const GENERATED_FOLDER = join(ROOT, 'src/platform/contracts/generated');
 const SCHEMA_FOLDER = join(ROOT, 'schemas');
-const BANNER = '// Generated from schemas/*.avsc by `npm run generate`. Do not edit.\n';
+const BANNER =
+  '// Generated from schemas/*.avsc by `npm run generate`. Do not edit.\n' +
+  '// As long as the record has fields: its type, schema, reader and writer stand together, as nobody edits them apart.\n';
 
 /** Avro allows 64 bits, JavaScript and JSON 53; the last integer on either side is left out, as avsc does. */
 const LONG_LIMIT = Number.MAX_SAFE_INTEGER - 1;

@@ -42,7 +42,7 @@ test('a text whose issues are not all there yet is not written', () => {
 });
 
 test('ids of nodes are counted, and files of the media service are noticed', () => {
-  const task = (localId: string) => document({ type: 'taskItem', attrs: { localId, state: 'TODO' } });
+  const task = (localId: string) => document({ type: 'taskItem', attrs: { localId, state: 'DONE' } });
   assert.deepEqual(withReferences(task('a-b-c'), URL_OF_SITE, refOf), task('1'));
   assert.equal(showsMedia(document({ type: 'media', attrs: { id: 'x' } })), true);
   assert.equal(showsMedia(document({ type: 'text', text: '"type":"media"' })), false);

@@ -1,4 +1,5 @@
 // Generated from schemas/*.avsc by `npm run generate`. Do not edit.
+// As long as the record has fields: its type, schema, reader and writer stand together, as nobody edits them apart.
 import type { JsonSchema } from '../json-schema.ts';
 import type { UnknownFields } from '../take-fields.ts';
 import { COGNITIVE_PLAN_AVRO, COGNITIVE_PLAN_SCHEMA, type CognitivePlan, takeCognitivePlan } from './cognitive-plan.ts';
